@@ -1,0 +1,140 @@
+# Calls: a kernel with its argument struct filled in, and the buffers whose addresses go into it.
+
+DEF MOST_OPERANDS = 12
+
+cdef const cnn_kernel *_table = cnn_tier_table(cnn_best_tier())
+cdef int _tier = cnn_best_tier()
+cdef int _threads = 1
+
+
+def tiers_here():
+    """The names of the tiers that this build holds and this CPU runs, in rising order."""
+    return [cnn_tier_name(t).decode() for t in range(CNN_TIERS) if cnn_tier_runs_here(t)]
+
+
+def use_tier(str name):
+    """Makes calls from now on run the named tier. Packed weights of another tier must not be used after it."""
+    global _table, _tier
+    for tier in range(CNN_TIERS):
+        if cnn_tier_name(tier).decode() == name and cnn_tier_runs_here(tier):
+            _tier = tier
+            _table = cnn_tier_table(tier)
+            return
+    raise ValueError(f"The CPU tier must be one that this machine runs: {tiers_here()}. Received: {name!r}")
+
+
+def tier():
+    """The name of the tier in use."""
+    return cnn_tier_name(_tier).decode()
+
+
+def lanes():
+    """float32 elements in a vector of the tier in use."""
+    return cnn_tier_lanes(_tier)
+
+
+def set_threads(int count):
+    global _threads
+    if count < 1:
+        raise ValueError(f"The number of threads must be 1 or more. Received: {count}")
+    _threads = count
+
+
+def threads():
+    return _threads
+
+
+def kernel_names():
+    """Every kernel, in the order of kernels.def."""
+    return [_table[i].name.decode() for i in range(CNN_KERNELS)]
+
+
+cdef class Call:
+    """One bound kernel call."""
+    cdef readonly int kernel
+    cdef void *args
+    cdef size_t args_size
+    cdef readonly list buffers              # each operand's Buffer
+    cdef size_t fields[MOST_OPERANDS]       # where in args its pointer stands
+    cdef bint written[MOST_OPERANDS]
+
+    def __cinit__(self, int kernel):
+        self.kernel = kernel
+        self.args_size = _table[kernel].args_size
+        self.args = PyMem_Malloc(self.args_size)
+        if self.args == NULL:
+            raise MemoryError
+        memset(self.args, 0, self.args_size)
+        self.buffers = []
+
+    def __dealloc__(self):
+        PyMem_Free(self.args)
+
+    cdef Call bind(self, const void *field, Buffer buffer, bint written, tuple shape, str dtype):
+        """Puts a buffer's address into a pointer field: the one check of memory. None leaves NULL."""
+        cdef int i = len(self.buffers)
+        if buffer is None:
+            return self
+        if buffer.dtype != dtype or (shape is not None and buffer.shape != shape):
+            raise ValueError(f"{self.name} needs {dtype}{list(shape) if shape is not None else ''}. "
+                             f"Received: {buffer}")
+        self.fields[i] = <size_t> field - <size_t> self.args
+        self.written[i] = written
+        self.buffers.append(buffer)
+        (<void **> field)[0] = buffer.data
+        return self
+
+    cdef Call reads(self, const void *field, Buffer buffer, tuple shape=None, str dtype="float32"):
+        return self.bind(field, buffer, False, shape, dtype)
+
+    cdef Call writes(self, const void *field, Buffer buffer, tuple shape=None, str dtype="float32"):
+        return self.bind(field, buffer, True, shape, dtype)
+
+    @property
+    def name(self):
+        return _table[self.kernel].name.decode()
+
+    @property
+    def operands(self):
+        """(buffer, written) of every operand."""
+        return [(self.buffers[i], bool(self.written[i])) for i in range(len(self.buffers))]
+
+    @property
+    def work(self):
+        """(tasks, grain, tasks per image, scratch bytes) of this call on the tier in use."""
+        cdef cnn_work w = _table[self.kernel].work(self.args)
+        return w.tasks, w.grain, w.per_image, w.scratch
+
+    def __repr__(self):
+        return f"{self.name}({', '.join(map(repr, self.buffers))})"
+
+
+cdef int _fill(cnn_call *c, Call call, const void *args) except -1:
+    c.run = _table[call.kernel].run
+    c.args = args
+    c.work = _table[call.kernel].work(args)
+    c.kernel = call.kernel
+    c.wait = 1
+    return 0
+
+
+def run_now(list calls):
+    """Runs calls whose buffers are all real, in order."""
+    cdef int64_t count = len(calls), i
+    cdef size_t scratch = 0
+    cdef int ran_on = _threads
+    cdef cnn_call few[16]
+    cdef cnn_call *c = few
+    cdef Memory room, more
+    cdef Call call
+    if count > 16:
+        more = Memory(count * sizeof(cnn_call))
+        c = <cnn_call *> more.data
+    for i in range(count):
+        call = calls[i]
+        _fill(&c[i], call, call.args)
+        scratch = max(scratch, c[i].work.scratch)
+    scratch = (scratch + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+    room = Memory(scratch * ran_on)
+    with nogil:
+        cnn_run(c, count, ran_on, room.data, scratch, NULL)

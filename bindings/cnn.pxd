@@ -1,0 +1,111 @@
+# The C contract of csrc/cnn.h, for Cython.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+
+cdef extern from "cnn.h" nogil:
+    ctypedef struct cnn_work:
+        int64_t tasks
+        int64_t grain
+        int64_t per_image
+        size_t scratch
+
+    ctypedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch)
+    ctypedef cnn_work (*cnn_work_fn)(const void *args)
+
+    ctypedef struct cnn_kernel:
+        const char *name
+        size_t args_size
+        cnn_run_fn run
+        cnn_work_fn work
+
+    ctypedef struct cnn_call:
+        cnn_run_fn run
+        const void *args
+        cnn_work work
+        int32_t kernel
+        int32_t wait
+
+    enum:
+        CNN_KERNELS
+        CNN_TIERS
+
+    const char *cnn_tier_name(int tier)
+    int cnn_best_tier()
+    int cnn_tier_runs_here(int tier)
+    const cnn_kernel *cnn_tier_table(int tier)
+    int cnn_tier_lanes(int tier)
+    int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride,
+                double *seconds)
+
+    ctypedef struct cnn_window:
+        int64_t batch, in_h, in_w, in_c, out_h, out_w, out_c
+        int64_t k_h, k_w, stride_h, stride_w, dilation_h, dilation_w
+        int64_t pad_top, pad_left
+
+    enum:
+        CNN_conv2d_pack
+        CNN_conv2d_pack_dx
+        CNN_conv2d
+        CNN_conv2d_dx
+        CNN_conv2d_dw
+        CNN_sum_slots
+        CNN_dense
+        CNN_dense_finish
+        CNN_dense_dx
+        CNN_dense_dw
+
+    ctypedef struct cnn_conv2d_pack_args:
+        cnn_window window
+        const float *w
+        float *packed
+
+    ctypedef struct cnn_conv2d_args:
+        cnn_window window
+        const float *x
+        const float *packed
+        const float *b
+        float *y
+        int32_t activation
+
+    ctypedef struct cnn_conv2d_dx_args:
+        cnn_window window
+        const float *dy
+        const float *packed
+        float *dx
+        int32_t accumulate
+
+    ctypedef struct cnn_conv2d_dw_args:
+        cnn_window window
+        const float *x
+        const float *dy
+        float *partial
+        int64_t images_per_slot
+
+    ctypedef struct cnn_sum_slots_args:
+        const float *partial
+        float *total
+        int64_t slots, slot_size, begin, size
+        int32_t accumulate
+
+    ctypedef struct cnn_dense_args:
+        const float *x
+        const float *w
+        const float *b
+        float *y
+        float *partial
+        int64_t batch, depth, units, slots
+        int32_t activation
+
+    ctypedef struct cnn_dense_dx_args:
+        const float *dy
+        const float *w
+        float *dx
+        int64_t batch, depth, units
+        int32_t accumulate
+
+    ctypedef struct cnn_dense_dw_args:
+        const float *x
+        const float *dy
+        float *dw
+        float *db
+        int64_t batch, depth, units
+        int32_t accumulate

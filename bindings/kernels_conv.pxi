@@ -1,0 +1,124 @@
+# Convolution and dense layers: one function per kernel fills its struct.
+
+cdef int _window(cnn_window *g, Buffer x, tuple w_shape, Buffer y, strides, dilation, pads) except -1:
+    """Fills the geometry from the shapes of x (or dx), w and y (or dy)."""
+    g.batch, g.in_h, g.in_w, g.in_c = x.shape
+    g.k_h, g.k_w = w_shape[0], w_shape[1]
+    g.out_h, g.out_w, g.out_c = y.shape[1], y.shape[2], y.shape[3]
+    g.stride_h, g.stride_w = strides
+    g.dilation_h, g.dilation_w = dilation
+    g.pad_top, g.pad_left = pads
+    return 0
+
+
+def conv2d_packed_size(tuple w_shape, bint for_dx=False):
+    """Elements of the packed weights: the output channels rounded up to whole vectors."""
+    k_h, k_w, in_c, out_c = w_shape
+    if for_dx:
+        in_c, out_c = out_c, in_c
+    width = lanes()
+    return k_h * k_w * in_c * ((out_c + width - 1) // width * width)
+
+
+def conv2d_pack(Buffer w, Buffer packed, bint for_dx=False):
+    cdef Call call = Call(CNN_conv2d_pack_dx if for_dx else CNN_conv2d_pack)
+    cdef cnn_conv2d_pack_args *a = <cnn_conv2d_pack_args *> call.args
+    a.window.k_h, a.window.k_w, a.window.in_c, a.window.out_c = w.shape
+    call.reads(&a.w, w)
+    return call.writes(&a.packed, packed, (conv2d_packed_size(w.shape, for_dx),))
+
+
+def conv2d(Buffer x, Buffer packed, Buffer b, Buffer y, tuple w_shape, strides, dilation, pads, bint relu=False):
+    cdef Call call = Call(CNN_conv2d)
+    cdef cnn_conv2d_args *a = <cnn_conv2d_args *> call.args
+    _window(&a.window, x, w_shape, y, strides, dilation, pads)
+    a.activation = relu
+    call.reads(&a.x, x, (y.shape[0],) + x.shape[1:3] + (w_shape[2],))
+    call.reads(&a.packed, packed, (conv2d_packed_size(w_shape),))
+    call.reads(&a.b, b, (w_shape[3],))
+    return call.writes(&a.y, y, y.shape[:3] + (w_shape[3],))
+
+
+def conv2d_dx(Buffer dy, Buffer packed, Buffer dx, tuple w_shape, strides, dilation, pads, bint accumulate):
+    cdef Call call = Call(CNN_conv2d_dx)
+    cdef cnn_conv2d_dx_args *a = <cnn_conv2d_dx_args *> call.args
+    _window(&a.window, dx, w_shape, dy, strides, dilation, pads)
+    a.accumulate = accumulate
+    call.reads(&a.dy, dy, (dx.shape[0],) + dy.shape[1:3] + (w_shape[3],))
+    call.reads(&a.packed, packed, (conv2d_packed_size(w_shape, True),))
+    return call.writes(&a.dx, dx, dx.shape[:3] + (w_shape[2],))
+
+
+def conv2d_dw(Buffer x, Buffer dy, Buffer partial, tuple w_shape, strides, dilation, pads, int64_t images_per_slot):
+    cdef Call call = Call(CNN_conv2d_dw)
+    cdef cnn_conv2d_dw_args *a = <cnn_conv2d_dw_args *> call.args
+    k_h, k_w, in_c, out_c = w_shape
+    slots = (x.shape[0] + images_per_slot - 1) // images_per_slot
+    _window(&a.window, x, w_shape, dy, strides, dilation, pads)
+    a.images_per_slot = images_per_slot
+    call.reads(&a.x, x, (dy.shape[0],) + x.shape[1:3] + (in_c,))
+    call.reads(&a.dy, dy, dy.shape[:3] + (out_c,))
+    return call.writes(&a.partial, partial, (slots, k_h * k_w * in_c + 1, out_c))
+
+
+def sum_slots(Buffer partial, Buffer total, int64_t begin, bint accumulate):
+    """Adds the slots partial[slots, ...], from element `begin` of each slot on, into total."""
+    cdef Call call = Call(CNN_sum_slots)
+    cdef cnn_sum_slots_args *a = <cnn_sum_slots_args *> call.args
+    a.slots = partial.shape[0]
+    a.slot_size = partial.size // max(a.slots, 1)
+    a.begin, a.size, a.accumulate = begin, total.size, accumulate
+    if not 0 <= begin <= a.slot_size - total.size:
+        raise ValueError(f"sum_slots reads past a slot: begin {begin}, {partial}, {total}")
+    call.reads(&a.partial, partial)
+    return call.writes(&a.total, total)
+
+
+def dense(Buffer x, Buffer w, Buffer b, Buffer y, Buffer partial=None, bint relu=False):
+    cdef Call call = Call(CNN_dense)
+    cdef cnn_dense_args *a = <cnn_dense_args *> call.args
+    _dense_sizes(a, x, w, partial)
+    a.activation = relu
+    call.reads(&a.x, x, (a.batch, a.depth))
+    call.reads(&a.w, w, (a.depth, a.units))
+    if partial is not None:
+        return call.writes(&a.partial, partial, (a.slots, a.batch, a.units))
+    call.reads(&a.b, b, (a.units,))
+    return call.writes(&a.y, y, (a.batch, a.units))
+
+
+cdef int _dense_sizes(cnn_dense_args *a, Buffer x, Buffer w, Buffer partial) except -1:
+    a.batch, a.depth, a.units = x.shape[0], w.shape[0], w.shape[1]
+    a.slots = 1 if partial is None else partial.shape[0]
+    return 0
+
+
+def dense_finish(Buffer partial, Buffer b, Buffer y, bint relu=False):
+    cdef Call call = Call(CNN_dense_finish)
+    cdef cnn_dense_args *a = <cnn_dense_args *> call.args
+    a.slots, a.batch, a.units = partial.shape
+    a.activation = relu
+    call.reads(&a.partial, partial)
+    call.reads(&a.b, b, (a.units,))
+    return call.writes(&a.y, y, (a.batch, a.units))
+
+
+def dense_dx(Buffer dy, Buffer w, Buffer dx, bint accumulate):
+    cdef Call call = Call(CNN_dense_dx)
+    cdef cnn_dense_dx_args *a = <cnn_dense_dx_args *> call.args
+    a.batch, a.depth, a.units = dx.shape[0], w.shape[0], w.shape[1]
+    a.accumulate = accumulate
+    call.reads(&a.dy, dy, (a.batch, a.units))
+    call.reads(&a.w, w, (a.depth, a.units))
+    return call.writes(&a.dx, dx, (a.batch, a.depth))
+
+
+def dense_dw(Buffer x, Buffer dy, Buffer dw, Buffer db, bint accumulate):
+    cdef Call call = Call(CNN_dense_dw)
+    cdef cnn_dense_dw_args *a = <cnn_dense_dw_args *> call.args
+    a.batch, a.depth, a.units = x.shape[0], x.shape[1], dy.shape[1]
+    a.accumulate = accumulate
+    call.reads(&a.x, x, (a.batch, a.depth))
+    call.reads(&a.dy, dy, (a.batch, a.units))
+    call.writes(&a.dw, dw, (a.depth, a.units))
+    return call.writes(&a.db, db, (a.units,))

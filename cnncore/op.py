@@ -1,0 +1,184 @@
+"""What an operation is, and the tape: `apply` runs one and remembers it, `gradient` walks back."""
+from itertools import count
+from typing import NamedTuple
+
+from cnncore import executor
+
+_serial = count(1)
+
+
+class Spec(NamedTuple):
+    """The shape and dtype of an array that does not exist yet."""
+
+    shape: tuple
+    dtype: str = "float32"
+
+
+class Grad(NamedTuple):
+    """Where an op's backward puts one input's gradient."""
+
+    buffer: object  # a float32 Buffer of the input's shape
+    accumulate: bool  # add to what is there, instead of overwriting
+
+
+class Op:
+    """One operation, defined once: its shape rule, its forward and its backward.
+
+    An instance holds the operation's attributes (strides, axis, ...). Neither forward nor backward computes: both
+    return lists of bound kernel calls. `empty(shape, dtype)` gives them working memory.
+    """
+
+    visible = 1  # how many of the outputs the caller sees; the rest is kept for backward only
+
+    @property
+    def name(self):
+        return type(self).__name__
+
+    def outputs(self, *inputs, keep):
+        """The Specs of the outputs for these inputs (anything with .shape and .dtype, or None); raises ValueError or
+        TypeError where the inputs do not fit: the only check of shapes. Specs after the first `visible` ones are
+        wanted only where `keep` says that a backward pass may follow."""
+        raise NotImplementedError
+
+    def forward(self, empty, inputs, outputs):
+        """The calls that fill the outputs (Buffers, as many as `outputs` gave)."""
+        raise NotImplementedError
+
+    def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
+        """The calls that fill the gradients of the inputs.
+
+        d_outputs: Buffers of the visible outputs' gradients, None for one that nothing depended on. They may be
+        overwritten only by calls of this very list.
+        d_inputs: a Grad, or None where no gradient is wanted, for each input.
+        """
+        raise NotImplementedError(f"{self.name} has no gradient")
+
+
+class ViewOp(Op):
+    """An operation whose output is its input's memory under another shape: nothing runs."""
+
+    def view(self, x):
+        raise NotImplementedError
+
+
+class Node:
+    """One applied operation on the tape."""
+
+    __slots__ = ("op", "inputs", "buffers", "outputs", "keys", "serial")
+
+    def __init__(self, op, inputs, buffers, outputs):
+        self.op, self.inputs, self.buffers, self.outputs = op, inputs, buffers, outputs
+        self.serial = next(_serial)
+        self.keys = [(self.serial, i) for i in range(op.visible)]
+
+
+def apply(op, *inputs):
+    """Runs an operation on Tensors (None for an absent optional input); returns its visible outputs as Tensors."""
+    from cnncore.tensor import Tensor
+
+    run = executor.current()
+    buffers = [None if t is None else t.buffer for t in inputs]
+    keep = executor.grad_enabled() and any(t is not None and t.requires_grad for t in inputs)
+    if isinstance(op, ViewOp):
+        outputs = [op.view(*buffers)]
+    else:
+        specs = op.outputs(*buffers, keep=keep)
+        outputs = [run.empty(spec.shape, spec.dtype) for spec in specs]
+        run.emit(op.forward(run.empty, buffers, outputs))
+    node = Node(op, inputs, buffers, outputs) if keep else None
+    tensors = [Tensor._over(outputs[i], node, i) for i in range(op.visible)]
+    return tensors[0] if op.visible == 1 else tuple(tensors)
+
+
+def _reaching(targets, sources):
+    """The nodes between targets and sources, latest first, and the keys of all tensors on the way."""
+    wanted = {t.key for t in sources}
+    nodes, stack, seen = [], [t.node for t in targets if t.node is not None], set()
+    while stack:
+        node = stack.pop()
+        if node.serial in seen:
+            continue
+        seen.add(node.serial)
+        nodes.append(node)
+        stack.extend(t.node for t in node.inputs if t is not None and t.node is not None)
+    nodes.sort(key=lambda node: node.serial)
+    path = []
+    for node in nodes:
+        if any(t is not None and t.key in wanted for t in node.inputs):
+            wanted.update(node.keys)
+            path.append(node)
+    return path[::-1], wanted
+
+
+def gradient(targets, sources, seeds):
+    """The gradients of sum(target * seed) with respect to each source: Buffers, None where nothing depends on it.
+
+    Args:
+        targets: list of float32 Tensors.
+        sources: list of Tensors.
+        seeds: list of Buffers, one of each target's shape.
+    """
+    from cnncore.ops.elementwise import accumulate_calls, copy_calls
+
+    run = executor.current()
+    path, wanted = _reaching(targets, sources)
+    kept = {t.key for t in sources}
+    grads, shared = {}, set()  # shared: keys whose gradient's memory another key or the caller also holds
+
+    def add(key, buffer):
+        """Adds a finished buffer to a tensor's gradient."""
+        if key not in grads:
+            grads[key] = buffer
+            shared.add(key)
+        else:
+            own(key)
+            run.emit(accumulate_calls(buffer, grads[key]))
+
+    def own(key):
+        if key in shared:
+            fresh = run.empty(grads[key].shape)
+            run.emit(copy_calls(grads[key], fresh))
+            grads[key] = fresh
+            shared.discard(key)
+
+    for target, seed in zip(targets, seeds):
+        if target.key in wanted:
+            add(target.key, seed)
+    for node in path:
+        d_outputs = [grads.get(key) for key in node.keys]
+        if all(d is None for d in d_outputs):
+            continue
+        if isinstance(node.op, ViewOp):
+            source = node.inputs[0]
+            add(source.key, d_outputs[0].view(source.shape))
+        else:
+            d_inputs, twice = _destinations(run, node, wanted, grads, own)
+            run.emit(node.op.backward(run.empty, node.buffers, node.outputs, d_outputs, d_inputs))
+            for key, buffer in twice:
+                add(key, buffer)
+        for key in node.keys:
+            if key not in kept:
+                grads.pop(key, None)
+                shared.discard(key)
+    return [grads.get(t.key) for t in sources]
+
+
+def _destinations(run, node, wanted, grads, own):
+    """A Grad for each input that wants one; an input that stands twice gets a second buffer, to be added after."""
+    d_inputs, twice, here = [], [], set()
+    for t in node.inputs:
+        if t is None or t.key not in wanted or t.dtype != "float32":
+            d_inputs.append(None)
+        elif t.key in here:
+            buffer = run.empty(t.shape)
+            twice.append((t.key, buffer))
+            d_inputs.append(Grad(buffer, False))
+        elif t.key in grads:
+            own(t.key)
+            d_inputs.append(Grad(grads[t.key], True))
+            here.add(t.key)
+        else:
+            grads[t.key] = run.empty(t.shape)
+            d_inputs.append(Grad(grads[t.key], False))
+            here.add(t.key)
+    return d_inputs, twice

@@ -1,0 +1,95 @@
+/* cnn.h - the contract of every kernel and of the loop that runs them.
+ *
+ * A kernel is a single-threaded C function over a range of tasks:
+ *
+ *     void cnn_<op>(const cnn_<op>_args *a, int64_t begin, int64_t end, void *scratch);
+ *     cnn_work cnn_<op>_work(const cnn_<op>_args *a);
+ *
+ * It never allocates, fails, prints or names a thread. Tasks are independent: any two may run at once, in any order,
+ * and the result does not depend on how a range is cut, as long as cuts fall on multiples of the work's `grain`.
+ * All arrays are contiguous, row-major float32 unless said otherwise. Images are NHWC, filters HWIO.
+ * "Writes" never reads the old value; where `accumulate` is set the result is added to what is there.
+ * A pointer that may be NULL says so. Sizes are in elements. The caller owns all memory.
+ */
+#ifndef CNN_H
+#define CNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a kernel tells the run loop about one call. */
+typedef struct {
+    int64_t tasks;     /* how many tasks the call has; 0 for an empty array */
+    int64_t grain;     /* ranges are cut at multiples of this */
+    int64_t per_image; /* tasks per image where tasks run image by image, 0 where they do not */
+    size_t scratch;    /* bytes of scratch that one thread needs, any content, 64-byte aligned */
+} cnn_work;
+
+typedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch);
+typedef cnn_work (*cnn_work_fn)(const void *args);
+
+/* One row of a tier's table. Rows stand in the order of kernels.def. */
+typedef struct {
+    const char *name;
+    size_t args_size;
+    cnn_run_fn run;
+    cnn_work_fn work;
+} cnn_kernel;
+
+enum {
+#define KERNEL(op) CNN_##op,
+#include "kernels.def"
+#undef KERNEL
+    CNN_KERNELS
+};
+
+/* ---- cpu.c: which tier this machine runs ---------------------------------------------------------------------- */
+
+/* Tiers in rising order; a CPU that runs one runs all before it (on its own architecture). */
+enum { CNN_TIER_SSE2, CNN_TIER_AVX2, CNN_TIER_AVX512, CNN_TIER_NEON, CNN_TIERS };
+
+const char *cnn_tier_name(int tier);
+int cnn_best_tier(void);                     /* by CPUID and XGETBV */
+int cnn_tier_runs_here(int tier);            /* compiled in, and the CPU and the OS support it */
+const cnn_kernel *cnn_tier_table(int tier);  /* NULL where the tier is not compiled in */
+int cnn_tier_lanes(int tier);                /* float32 elements in a vector */
+
+/* ---- plan.c and parallel.c: running calls --------------------------------------------------------------------- */
+
+/* A kernel with its arguments bound. */
+typedef struct {
+    cnn_run_fn run;
+    const void *args;
+    cnn_work work;
+    int32_t kernel; /* index in kernels.def, for messages */
+    int32_t wait;   /* every thread has finished all calls before this one when it starts */
+} cnn_call;
+
+/* Runs `count` calls in order on up to `threads` threads; one whose tasks are a single group runs on thread 0.
+ * `scratch` holds `threads` times `scratch_stride` bytes. Returns the number of threads that ran. Where `seconds` is
+ * not NULL, call i's time in seconds is added to seconds[i] (and every call waits, so that times mean something). */
+int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride, double *seconds);
+
+/* parallel.c, the only file that names OpenMP: runs body(context, thread, threads) once on each thread of a team of at
+ * most `threads`, and returns how many there were. cnn_barrier waits for the whole team; only a body may call it. */
+typedef void (*cnn_body)(void *context, int thread, int threads);
+int cnn_team(int threads, cnn_body body, void *context);
+void cnn_barrier(void);
+
+/* ---- shared shapes -------------------------------------------------------------------------------------------- */
+
+enum { CNN_LINEAR = 0, CNN_RELU = 1 }; /* activations that a convolution or dense layer applies as it stores */
+
+/* The geometry of a convolution or of pooling. out_h = floor((in_h + pad_top + pad_bottom - reach) / stride_h) + 1
+ * with reach = (k_h - 1) * dilation_h + 1; the pads at the bottom and right follow from it. */
+typedef struct {
+    int64_t batch, in_h, in_w, in_c, out_h, out_w, out_c;
+    int64_t k_h, k_w, stride_h, stride_w, dilation_h, dilation_w;
+    int64_t pad_top, pad_left;
+} cnn_window;
+
+#include "contracts/conv.h"
+#include "contracts/elementwise.h"
+#include "contracts/layers.h"
+
+#endif

@@ -1,0 +1,96 @@
+/* conv.h - contracts of the convolution and dense kernels; included by cnn.h. */
+
+/* ---- conv2d: kernels/conv2d.c --------------------------------------------------------------------------------- */
+
+/* Packs filters w[k_h][k_w][in_c][out_c] into panels of the tier's panel width for conv2d.
+ * packed[out_c / width][k_h][k_w][in_c][width], the last panel narrower; zeros past out_c.
+ * Task: one panel. */
+typedef struct {
+    cnn_window window;
+    const float *w;
+    float *packed; /* cnn_conv2d_packed_size(in_c, out_c) elements */
+} cnn_conv2d_pack_args;
+
+/* The same for conv2d_dx: the roles of in_c and out_c swapped.
+ * packed[in_c / width][k_h][k_w][out_c][width]. Task: one panel. */
+typedef cnn_conv2d_pack_args cnn_conv2d_pack_dx_args;
+
+/* y[n][oy][ox][f] = act(b[f] + sum over ky, kx, c of x[n][iy][ix][c] * w[ky][kx][c][f])
+ * with iy = oy * stride_h + ky * dilation_h - pad_top, ix likewise, x being 0 outside the image.
+ * Task: a band of output rows of one image. */
+typedef struct {
+    cnn_window window;
+    const float *x;      /* [batch][in_h][in_w][in_c] */
+    const float *packed; /* from conv2d_pack */
+    const float *b;      /* [out_c], or NULL */
+    float *y;            /* [batch][out_h][out_w][out_c] */
+    int32_t activation;
+} cnn_conv2d_args;
+
+/* dx[n][iy][ix][c] = sum over ky, kx, f of dy[n][oy][ox][f] * w[ky][kx][c][f], the adjoint of conv2d.
+ * Task: a band of rows of dx of one image. */
+typedef struct {
+    cnn_window window;
+    const float *dy;     /* [batch][out_h][out_w][out_c] */
+    const float *packed; /* from conv2d_pack_dx */
+    float *dx;           /* [batch][in_h][in_w][in_c] */
+    int32_t accumulate;
+} cnn_conv2d_dx_args;
+
+/* Weight gradients of a slot of images: partial[slot][k_h * k_w * in_c + 1][out_c], the last row being the bias's
+ * gradient. Slot s takes images s * images_per_slot and on, in order; a slot's first image overwrites.
+ * sum_slots adds the slots in a fixed tree, so that the sum is the same for every number of threads.
+ * Task: one image; the grain is a slot. */
+typedef struct {
+    cnn_window window;
+    const float *x;  /* [batch][in_h][in_w][in_c] */
+    const float *dy; /* [batch][out_h][out_w][out_c] */
+    float *partial;  /* [slots][k_h * k_w * in_c + 1][out_c] */
+    int64_t images_per_slot;
+} cnn_conv2d_dw_args;
+
+/* total[i] = sum over slots of partial[s * slot_size + begin + i], in a fixed tree. Task: a chunk of elements. */
+typedef struct {
+    const float *partial;
+    float *total; /* [size] */
+    int64_t slots, slot_size, begin, size;
+    int32_t accumulate;
+} cnn_sum_slots_args;
+
+/* ---- dense: kernels/dense.c ----------------------------------------------------------------------------------- */
+
+/* y[n][u] = act(b[u] + sum over k of x[n][k] * w[k][u]). Where depth is long and the output small, the sum over k is
+ * cut into `slots` fixed ranges whose sums go to partial, and dense_finish adds them; slots == 1 writes y itself.
+ * Task: a block of rows, columns and one slot. */
+typedef struct {
+    const float *x; /* [batch][depth] */
+    const float *w; /* [depth][units] */
+    const float *b; /* [units], or NULL */
+    float *y;       /* [batch][units]; not touched where slots > 1 */
+    float *partial; /* [slots][batch][units]; NULL where slots == 1 */
+    int64_t batch, depth, units, slots;
+    int32_t activation;
+} cnn_dense_args;
+
+/* y[n][u] = act(b[u] + sum over slots of partial[s][n][u]). Task: a block of rows. */
+typedef cnn_dense_args cnn_dense_finish_args;
+
+/* dx[n][k] = sum over u of dy[n][u] * w[k][u]. Task: a block of columns of dx. */
+typedef struct {
+    const float *dy; /* [batch][units] */
+    const float *w;  /* [depth][units] */
+    float *dx;       /* [batch][depth] */
+    int64_t batch, depth, units;
+    int32_t accumulate;
+} cnn_dense_dx_args;
+
+/* dw[k][u] = sum over n of x[n][k] * dy[n][u]; db[u] = sum over n of dy[n][u]. Task: a block of rows of dw; the first
+ * task also writes db. */
+typedef struct {
+    const float *x;  /* [batch][depth] */
+    const float *dy; /* [batch][units] */
+    float *dw;       /* [depth][units] */
+    float *db;       /* [units], or NULL */
+    int64_t batch, depth, units;
+    int32_t accumulate;
+} cnn_dense_dw_args;

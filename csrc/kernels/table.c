@@ -1,0 +1,30 @@
+/* table.c - every kernel for one tier: a tier's file defines LANES, MR, NV and CNN_TIER and includes this. */
+#include <assert.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../cnn.h"
+#include "../simd.h"
+
+#define GLUE_(a, b) a##__##b
+#define GLUE(a, b) GLUE_(a, b)
+#define TIERED(name) GLUE(name, CNN_TIER)
+
+/* KERNEL_RUN(conv2d) { ... } defines cnn_conv2d__avx2, KERNEL_WORK(conv2d) { ... } what it tells the run loop. */
+#define KERNEL_RUN(op) \
+    static void TIERED(cnn_##op)(const cnn_##op##_args *a, int64_t begin, int64_t end, void *scratch)
+#define KERNEL_WORK(op) static cnn_work TIERED(cnn_##op##_work)(const cnn_##op##_args *a)
+
+#include "igemm.c"
+
+#include "conv2d.c"
+#include "conv2d_dw.c"
+#include "dense.c"
+
+const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {
+#define KERNEL(op)                                                                                            \
+    {#op, sizeof(cnn_##op##_args), (cnn_run_fn)TIERED(cnn_##op), (cnn_work_fn)TIERED(cnn_##op##_work)},
+#include "../kernels.def"
+#undef KERNEL
+};
