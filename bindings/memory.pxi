@@ -33,7 +33,7 @@ cdef class Memory:
     def __cinit__(self, size_t size):
         global _free_bytes
         cdef list blocks
-        self.size = _size_class(max(size, ALIGNMENT))
+        self.size = _size_class(size if size > ALIGNMENT else ALIGNMENT)
         blocks = _free_blocks.get(self.size)
         if blocks:
             self.data = <void *> <size_t> blocks.pop()
@@ -118,7 +118,7 @@ cdef class Buffer:
         cdef Buffer buffer
         if not (a.flags.c_contiguous and a.flags.aligned and a.dtype.isnative):
             raise ValueError("Buffer.wrap takes C-contiguous, aligned arrays of native byte order. "
-                             f"Received: strides {a.strides}, dtype {a.dtype}; use np.ascontiguousarray")
+                             f"Received: strides {array.strides}, dtype {a.dtype}; use np.ascontiguousarray")
         buffer = Buffer(np.shape(array), a.dtype.name)
         buffer.owner = a
         buffer.data = cnp.PyArray_DATA(a)

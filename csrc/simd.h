@@ -70,7 +70,7 @@ INLINE vf vmin(vf a, vf b) {
 }
 
 /* Where mask is all ones take a, where it is zero take b. */
-INLINE vf select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+INLINE vf choose(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 
 /* The sum of the lanes, halves added to halves: one fixed tree. */
 INLINE float sum_lanes(vf v) {

@@ -1,0 +1,134 @@
+/* igemm.c - the hot lines: tiles of MR rows by NV vectors, summed in registers.
+ *
+ * Both kernels below compute acc[i][j] += sum of a(i) * b[j] for m rows and nv vectors. `product` sums along the
+ * elements of each row (a pixel's channels, a sample's features); `outer` sums across positions (the pixels of an
+ * image, the samples of a batch). m and nv are constants wherever they are inlined, so that acc stays in registers.
+ */
+
+#define UNROLL _Pragma("GCC unroll 16")
+
+/* What one tile of `product` reads and writes. Row i's operand for run r starts at rows[i] + a_offset[r] and runs on for
+ * `length` elements; its weights start at w + w_offset[r], w_step floats from one element to the next. */
+typedef struct {
+    const float *const *rows;
+    const int64_t *a_offset, *w_offset;
+    int64_t runs, length, w_step;
+    const float *w;
+    const float *b;   /* added first, or NULL */
+    float *const *y;  /* one pointer per row */
+    int64_t width;    /* columns to write; a last vector may be partial */
+    int accumulate;   /* start from what y holds; b must be NULL */
+    int relu;
+} product_tile;
+
+/* acc[i][j] from b or y, or zero. */
+INLINE vf start(const float *from, int64_t width, int j) {
+    int64_t left = width - (int64_t)j * LANES;
+    if (!from) return (vf){0};
+    return left >= LANES ? load(from + j * LANES) : load_n(from + j * LANES, left);
+}
+
+INLINE void finish(float *to, vf v, int64_t width, int j) {
+    int64_t left = width - (int64_t)j * LANES;
+    if (left >= LANES)
+        store(to + j * LANES, v);
+    else
+        store_n(to + j * LANES, v, left);
+}
+
+INLINE void product_m(const product_tile *t, const int m, const int nv) {
+    vf acc[MR][NV];
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++)
+            acc[i][j] = t->accumulate ? start(t->y[i], t->width, j) : start(t->b, t->width, j);
+    for (int64_t r = 0; r < t->runs; r++) {
+        const float *w = t->w + t->w_offset[r];
+        const float *row[MR];
+        UNROLL for (int i = 0; i < m; i++) row[i] = t->rows[i] + t->a_offset[r];
+        for (int64_t k = 0; k < t->length; k++, w += t->w_step) {
+            vf wv[NV];
+            UNROLL for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+            UNROLL for (int i = 0; i < m; i++)
+                UNROLL for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
+        }
+    }
+    if (t->relu)
+        UNROLL for (int i = 0; i < m; i++)
+            UNROLL for (int j = 0; j < nv; j++) acc[i][j] = vmax(set(0), acc[i][j]);
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++) finish(t->y[i], acc[i][j], t->width, j);
+}
+
+/* What one tile of `outer` reads and writes. At step s of line l row i's operand is rows[i][l * a_line + s * a_step] and
+ * its vectors stand at b + l * b_line + s * b_step; all vectors are whole. */
+typedef struct {
+    const float *const *rows;
+    int64_t a_step, a_line, b_step, b_line, steps, lines;
+    const float *b;
+    float *y;
+    int64_t y_step; /* from one row to the next */
+    int64_t width;
+    int accumulate;
+} outer_tile;
+
+INLINE void outer_m(const outer_tile *t, const int m, const int nv) {
+    vf acc[MR][NV];
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++)
+            acc[i][j] = t->accumulate ? start(t->y + i * t->y_step, t->width, j) : (vf){0};
+    for (int64_t l = 0; l < t->lines; l++) {
+        const float *b = t->b + l * t->b_line;
+        const float *row[MR];
+        UNROLL for (int i = 0; i < m; i++) row[i] = t->rows[i] + l * t->a_line;
+        int64_t k = 0;
+        for (int64_t s = 0; s < t->steps; s++, k += t->a_step, b += t->b_step) {
+            vf bv[NV];
+            UNROLL for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
+            UNROLL for (int i = 0; i < m; i++)
+                UNROLL for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * bv[j];
+        }
+    }
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++) finish(t->y + i * t->y_step, acc[i][j], t->width, j);
+}
+
+/* One function for every number of rows and vectors, so that the last tiles of an image cost what they compute. */
+#define TILE(kind, m) \
+    case m: \
+        if (m <= MR) kind##_m(t, m <= MR ? m : 1, nv); \
+        break;
+#define TILES(kind, nv_) \
+    static __attribute__((noinline)) void kind##_##nv_(const kind##_tile *t, int m) { \
+        const int nv = nv_; \
+        switch (m) { \
+            TILE(kind, 1) TILE(kind, 2) TILE(kind, 3) TILE(kind, 4) TILE(kind, 5) TILE(kind, 6) \
+            TILE(kind, 7) TILE(kind, 8) TILE(kind, 9) TILE(kind, 10) TILE(kind, 11) TILE(kind, 12) \
+        } \
+    }
+_Static_assert(MR <= 12 && NV == 2, "TILES lists the rows and vectors that a tile may have");
+TILES(product, 1)
+TILES(product, 2)
+TILES(outer, 1)
+TILES(outer, 2)
+
+#define PANEL (NV * LANES) /* columns of a whole tile */
+
+static void product(const product_tile *t, int m) {
+    if (t->width > LANES)
+        product_2(t, m);
+    else
+        product_1(t, m);
+}
+
+static void outer(const outer_tile *t, int m) {
+    if (t->width > LANES)
+        outer_2(t, m);
+    else
+        outer_1(t, m);
+}
+
+/* The vectors, in floats, that a panel of `width` columns takes. */
+INLINE int64_t panel_step(int64_t width) { return width > LANES ? PANEL : LANES; }
+
+/* Cuts `count` rows into tiles as even as can be, none over MR: the rows before tile i. */
+INLINE int64_t tile_begin(int64_t count, int64_t tiles, int64_t i) { return count * i / tiles; }
