@@ -150,6 +150,11 @@ cdef class Buffer:
         return self.data == NULL
 
     @property
+    def address(self):
+        """The address of its first byte, 0 for a promise."""
+        return <size_t> self.data
+
+    @property
     def root(self):
         """The buffer that owns the memory: itself, or what it is a view of."""
         return self if self.base is None else self.base

@@ -1,0 +1,97 @@
+"""Two-dimensional convolution: its shape rule, its forward and its backward."""
+from cnncore import _core
+from cnncore.op import Op, Spec, apply
+
+SLOTS = 32  # weight gradients are summed in at most this many slots ...
+SLOT_BYTES = 1 << 25  # ... and in fewer where the filters are large
+
+
+def output_length(length, kernel, stride, padding, dilation):
+    """The output's length along one axis, and the zeros before the input: 'same' pads more at the end."""
+    reach = (kernel - 1) * dilation + 1
+    if padding == "same":
+        out = -(-length // stride)
+        return out, max((out - 1) * stride + reach - length, 0) // 2
+    before, after = (0, 0) if padding == "valid" else padding
+    return (length + before + after - reach) // stride + 1, before
+
+
+def slot_images(batch, slot_bytes):
+    """Images per slot of a gradient that is summed slot by slot: a rule of the shape, never of the threads."""
+    slots = max(2, min(SLOTS, SLOT_BYTES // max(slot_bytes, 1)))
+    return max(1, -(-batch // slots))
+
+
+class Conv2D(Op):
+    """y = act(x * w + b), x (n, h, w, c), w (kh, kw, c, f), b (f), y (n, oh, ow, f)."""
+
+    def __init__(self, strides=(1, 1), padding="valid", dilation=(1, 1), activation=None):
+        self.strides, self.padding, self.dilation = tuple(strides), padding, tuple(dilation)
+        self.relu = activation == "relu"
+
+    def _axis_padding(self, axis):
+        return self.padding if isinstance(self.padding, str) else self.padding[axis]
+
+    def _geometry(self, x, w):
+        out_h, top = output_length(x.shape[1], w.shape[0], self.strides[0], self._axis_padding(0), self.dilation[0])
+        out_w, left = output_length(x.shape[2], w.shape[1], self.strides[1], self._axis_padding(1), self.dilation[1])
+        return (out_h, out_w), (top, left)
+
+    def outputs(self, x, w, b=None, *, keep):
+        if len(x.shape) != 4 or len(w.shape) != 4:
+            raise ValueError("conv2d takes images (batch, height, width, channels) and filters (height, width, "
+                             f"in_channels, filters). Received: shapes {x.shape} and {w.shape}")
+        if x.shape[3] != w.shape[2]:
+            raise ValueError(f"conv2d's filters of shape {w.shape} take {w.shape[2]} input channels. Received: images "
+                             f"of shape {x.shape} with {x.shape[3]}")
+        if b is not None and b.shape != (w.shape[3],):
+            raise ValueError(f"conv2d's bias must have shape {(w.shape[3],)}. Received: {b.shape}")
+        (out_h, out_w), _ = self._geometry(x, w)
+        if out_h < 1 or out_w < 1:
+            raise ValueError(f"conv2d's kernel {w.shape[:2]} with dilation {self.dilation} does not fit into an image "
+                             f"of {x.shape[1]} by {x.shape[2]} pixels with padding {self.padding!r}. Use "
+                             "padding='same', a smaller kernel, or larger images")
+        return [Spec((x.shape[0], out_h, out_w, w.shape[3]))]
+
+    def forward(self, empty, inputs, outputs):
+        x, w, b = inputs
+        (y,) = outputs
+        packed = empty((_core.conv2d_packed_size(w.shape),))
+        return [_core.conv2d_pack(w, packed),
+                _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, self._geometry(x, w)[1], self.relu)]
+
+    def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
+        x, w, b = inputs
+        dx, dw, db = d_inputs
+        geometry = (w.shape, self.strides, self.dilation, self._geometry(x, w)[1])
+        dz, calls = masked(empty, outputs[0], d_outputs[0], self.relu)
+        if dw or db:
+            size = w.size + w.shape[3]
+            images = slot_images(x.shape[0], 4 * size)
+            partial = empty((-(-x.shape[0] // images), size // w.shape[3], w.shape[3]))
+            calls.append(_core.conv2d_dw(x, dz, partial, *geometry, images))
+            calls += [_core.sum_slots(partial, d.buffer, begin, d.accumulate)
+                      for d, begin in ((dw, 0), (db, w.size)) if d]
+        if dx:
+            packed = empty((_core.conv2d_packed_size(w.shape, True),))
+            calls += [_core.conv2d_pack(w, packed, True),
+                      _core.conv2d_dx(dz, packed, dx.buffer, *geometry, dx.accumulate)]
+        return calls
+
+
+def masked(empty, y, dy, relu):
+    """dy where a fused ReLU let the value through, 0 elsewhere; dy itself where there is none."""
+    if not relu:
+        return dy, []
+    from cnncore.ops.activations import relu_mask_calls
+
+    dz = empty(dy.shape)
+    return dz, relu_mask_calls(y, dy, dz)
+
+
+def conv2d(x, w, b=None, strides=(1, 1), padding="valid", dilation=(1, 1), activation=None):
+    """Convolution of images (n, h, w, c) with filters (kh, kw, c, f), plus bias (f), then `activation` None or 'relu'.
+
+    Padding is 'valid', 'same', or ((top, bottom), (left, right)).
+    """
+    return apply(Conv2D(strides, padding, dilation, activation), x, w, b)

@@ -1,0 +1,60 @@
+"""The dense layer's product: its shape rule, its forward and its backward."""
+from cnncore import _core
+from cnncore.op import Op, Spec, apply
+from cnncore.ops.conv2d import masked
+
+
+def depth_slots(batch, depth, units):
+    """In how many fixed ranges the sum over depth is cut: long sums into a small output give too few tasks."""
+    tasks = -(-batch // 240) * -(-units // 128)
+    return max(1, min(32 // tasks, depth // 512))
+
+
+class Dense(Op):
+    """y = act(x @ w + b), x (n, k), w (k, u), b (u), y (n, u)."""
+
+    def __init__(self, activation=None):
+        self.relu = activation == "relu"
+
+    def outputs(self, x, w, b=None, *, keep):
+        if len(x.shape) != 2 or len(w.shape) != 2 or x.shape[1] != w.shape[0]:
+            raise ValueError("dense takes (batch, features) and weights (features, units). Received: shapes "
+                             f"{x.shape} and {w.shape}")
+        if b is not None and b.shape != (w.shape[1],):
+            raise ValueError(f"dense's bias must have shape {(w.shape[1],)}. Received: {b.shape}")
+        return [Spec((x.shape[0], w.shape[1]))]
+
+    def forward(self, empty, inputs, outputs):
+        x, w, b = inputs
+        (y,) = outputs
+        slots = depth_slots(x.shape[0], *w.shape)
+        if slots == 1:
+            return [_core.dense(x, w, b, y, relu=self.relu)]
+        partial = empty((slots, *y.shape))
+        return [_core.dense(x, w, None, y, partial), _core.dense_finish(partial, b, y, self.relu)]
+
+    def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
+        x, w, b = inputs
+        dx, dw, db = d_inputs
+        dz, calls = masked(empty, outputs[0], d_outputs[0], self.relu)
+        if dw or db:
+            calls += dw_calls(empty, x, w, dz, dw, db)
+        if dx:
+            calls.append(_core.dense_dx(dz, w, dx.buffer, dx.accumulate))
+        return calls
+
+
+def dw_calls(empty, x, w, dz, dw, db):
+    """dw and db in one call where both are wanted alike; a gradient that is not wanted goes to working memory."""
+    target = dw.buffer if dw else empty(w.shape)
+    accumulate = dw.accumulate if dw else False
+    if db is None or db.accumulate == accumulate:
+        return [_core.dense_dw(x, dz, target, db and db.buffer, accumulate)]
+    spare = empty(w.shape)
+    return [_core.dense_dw(x, dz, target, None, accumulate),
+            _core.dense_dw(x, dz, spare, db.buffer, db.accumulate)]
+
+
+def dense(x, w, b=None, activation=None):
+    """x (n, k) times w (k, u) plus b (u), then `activation` None or 'relu'."""
+    return apply(Dense(activation), x, w, b)
