@@ -48,6 +48,9 @@ cdef extern from "cnn.h" nogil:
         CNN_conv2d_dx
         CNN_conv2d_dw
         CNN_sum_slots
+        CNN_winograd_pack
+        CNN_winograd
+        CNN_winograd_dw
         CNN_dense
         CNN_dense_finish
         CNN_dense_dx
@@ -79,6 +82,20 @@ cdef extern from "cnn.h" nogil:
         const float *dy
         float *partial
         int64_t images_per_slot
+
+    ctypedef struct cnn_winograd_pack_args:
+        const float *w
+        float *packed
+        int64_t in_c, out_c
+        int32_t transpose
+
+    ctypedef struct cnn_winograd_args:
+        cnn_window window
+        const float *x
+        const float *packed
+        const float *b
+        float *y
+        int32_t activation, accumulate
 
     ctypedef struct cnn_sum_slots_args:
         const float *partial

@@ -61,6 +61,49 @@ def conv2d_dw(Buffer x, Buffer dy, Buffer partial, tuple w_shape, strides, dilat
     return call.writes(&a.partial, partial, (slots, k_h * k_w * in_c + 1, out_c))
 
 
+def winograd_packed_size(tuple w_shape, bint transpose=False):
+    """Elements of the filters as winograd_pack transforms them."""
+    _, _, in_c, out_c = w_shape
+    if transpose:
+        in_c, out_c = out_c, in_c
+    width = lanes()
+    return 36 * in_c * ((out_c + width - 1) // width * width)
+
+
+def winograd_pack(Buffer w, Buffer packed, bint transpose=False):
+    cdef Call call = Call(CNN_winograd_pack)
+    cdef cnn_winograd_pack_args *a = <cnn_winograd_pack_args *> call.args
+    a.in_c, a.out_c = w.shape[2], w.shape[3]
+    a.transpose = transpose
+    call.reads(&a.w, w, (3, 3, w.shape[2], w.shape[3]))
+    return call.writes(&a.packed, packed, (winograd_packed_size(w.shape, transpose),))
+
+
+def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, bint relu=False, bint accumulate=False):
+    """y from x, or dx (as y) from dy (as x) with transposed filters and pads of 2 - pad."""
+    cdef Call call = Call(CNN_winograd)
+    cdef cnn_winograd_args *a = <cnn_winograd_args *> call.args
+    w_shape = (3, 3, x.shape[3], y.shape[3])
+    _window(&a.window, x, w_shape, y, (1, 1), (1, 1), pads)
+    a.activation, a.accumulate = relu, accumulate
+    call.reads(&a.x, x, (y.shape[0],) + x.shape[1:])
+    call.reads(&a.packed, packed, (winograd_packed_size(w_shape),))
+    call.reads(&a.b, b, (y.shape[3],))
+    return call.writes(&a.y, y)
+
+
+def winograd_dw(Buffer x, Buffer dy, Buffer partial, tuple pads, int64_t images_per_slot):
+    cdef Call call = Call(CNN_winograd_dw)
+    cdef cnn_conv2d_dw_args *a = <cnn_conv2d_dw_args *> call.args
+    in_c, out_c = x.shape[3], dy.shape[3]
+    slots = (x.shape[0] + images_per_slot - 1) // images_per_slot
+    _window(&a.window, x, (3, 3, in_c, out_c), dy, (1, 1), (1, 1), pads)
+    a.images_per_slot = images_per_slot
+    call.reads(&a.x, x, (dy.shape[0],) + x.shape[1:])
+    call.reads(&a.dy, dy)
+    return call.writes(&a.partial, partial, (slots, 9 * in_c + 1, out_c))
+
+
 def sum_slots(Buffer partial, Buffer total, int64_t begin, bint accumulate):
     """Adds the slots partial[slots, ...], from element `begin` of each slot on, into total."""
     cdef Call call = Call(CNN_sum_slots)

@@ -4,6 +4,19 @@ from cnncore.op import Op, Spec, apply
 
 SLOTS = 32  # weight gradients are summed in at most this many slots ...
 SLOT_BYTES = 1 << 25  # ... and in fewer where the filters are large
+WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
+
+_strict = False
+
+
+def set_strict(value):
+    """Strict mode: every convolution by the direct kernels, whose relative error is about 1e-7 instead of 1e-6."""
+    global _strict
+    _strict = bool(value)
+
+
+def strict():
+    return _strict
 
 
 def output_length(length, kernel, stride, padding, dilation):
@@ -37,6 +50,12 @@ class Conv2D(Op):
         out_w, left = output_length(x.shape[2], w.shape[1], self.strides[1], self._axis_padding(1), self.dilation[1])
         return (out_h, out_w), (top, left)
 
+    def _winograd(self, x, w):
+        """Whether F(4x4, 3x3) computes this: 3x3 filters, stride and dilation 1, and channels enough to repay the
+        transforms of the images."""
+        return (w.shape[:2] == (3, 3) and self.strides == self.dilation == (1, 1)
+                and min(w.shape[2:]) >= WINOGRAD_CHANNELS and not strict())
+
     def outputs(self, x, w, b=None, *, keep):
         if len(x.shape) != 4 or len(w.shape) != 4:
             raise ValueError("conv2d takes images (batch, height, width, channels) and filters (height, width, "
@@ -56,6 +75,10 @@ class Conv2D(Op):
     def forward(self, empty, inputs, outputs):
         x, w, b = inputs
         (y,) = outputs
+        if self._winograd(x, w):
+            packed = empty((_core.winograd_packed_size(w.shape),))
+            return [_core.winograd_pack(w, packed),
+                    _core.winograd(x, packed, b, y, self._geometry(x, w)[1], self.relu)]
         packed = empty((_core.conv2d_packed_size(w.shape),))
         return [_core.conv2d_pack(w, packed),
                 _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, self._geometry(x, w)[1], self.relu)]
@@ -63,16 +86,21 @@ class Conv2D(Op):
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
         x, w, b = inputs
         dx, dw, db = d_inputs
-        geometry = (w.shape, self.strides, self.dilation, self._geometry(x, w)[1])
+        pads, winograd = self._geometry(x, w)[1], self._winograd(x, w)
+        geometry = (w.shape, self.strides, self.dilation, pads)
         dz, calls = masked(empty, outputs[0], d_outputs[0], self.relu)
         if dw or db:
-            size = w.size + w.shape[3]
-            images = slot_images(x.shape[0], 4 * size)
-            partial = empty((-(-x.shape[0] // images), size // w.shape[3], w.shape[3]))
-            calls.append(_core.conv2d_dw(x, dz, partial, *geometry, images))
+            rows, images = w.size // w.shape[3] + 1, slot_images(x.shape[0], 4 * w.size)
+            partial = empty((-(-x.shape[0] // images), rows, w.shape[3]))
+            calls.append(_core.winograd_dw(x, dz, partial, pads, images) if winograd
+                         else _core.conv2d_dw(x, dz, partial, *geometry, images))
             calls += [_core.sum_slots(partial, d.buffer, begin, d.accumulate)
                       for d, begin in ((dw, 0), (db, w.size)) if d]
-        if dx:
+        if dx and winograd:
+            packed = empty((_core.winograd_packed_size(w.shape, True),))
+            calls += [_core.winograd_pack(w, packed, True),
+                      _core.winograd(dz, packed, None, dx.buffer, (2 - pads[0], 2 - pads[1]), False, dx.accumulate)]
+        elif dx:
             packed = empty((_core.conv2d_packed_size(w.shape, True),))
             calls += [_core.conv2d_pack(w, packed, True),
                       _core.conv2d_dx(dz, packed, dx.buffer, *geometry, dx.accumulate)]

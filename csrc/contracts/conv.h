@@ -94,3 +94,29 @@ typedef struct {
     int64_t batch, depth, units;
     int32_t accumulate;
 } cnn_dense_dw_args;
+
+/* ---- Winograd F(4x4, 3x3): kernels/winograd.c, for 3x3 filters with stride and dilation 1 ----------------------- */
+
+/* Transforms filters: packed[f / width][36][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms for Convolutional
+ * Neural Networks"). With `transpose` the filters of the adjoint instead: rotated by half a turn, in_c and out_c
+ * swapped. Task: one panel. */
+typedef struct {
+    const float *w; /* [3][3][in_c][out_c] */
+    float *packed;
+    int64_t in_c, out_c; /* of w */
+    int32_t transpose;
+} cnn_winograd_pack_args;
+
+/* As conv2d, from filters of winograd_pack. dx is the same with window.in_* describing dy, window.out_* dx, the pads
+ * 2 - pad, and transposed filters. Task: a row of 4x4 tiles of one image. */
+typedef struct {
+    cnn_window window;
+    const float *x;
+    const float *packed;
+    const float *b; /* [out_c], or NULL */
+    float *y;
+    int32_t activation, accumulate;
+} cnn_winograd_args;
+
+/* As conv2d_dw: partial[slot][9 * in_c + 1][out_c]. Task: one image; the grain is a slot. */
+typedef cnn_conv2d_dw_args cnn_winograd_dw_args;

@@ -20,6 +20,7 @@
 
 #include "conv2d.c"
 #include "conv2d_dw.c"
+#include "winograd.c"
 #include "dense.c"
 
 const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {

@@ -1,0 +1,346 @@
+/* winograd.c - F(4x4, 3x3): a 4x4 tile of outputs from a 6x6 patch in 36 multiplications a channel pair instead of 144.
+ *
+ *     y = A' [ sum over c of (G w G') * (B' x B) ] A
+ *
+ * The sum over c is 36 matrix products, one for each of the patch's points, over the tiles of as many rows of tiles (and
+ * images) as fit the cache. dw is the exact adjoint: dw = G' [ sum over tiles of (B' x B) * (A dy A') ] G.
+ */
+
+#define POINTS 36
+#define TILES_BYTES (448 * 1024) /* transformed input that a block of tiles may take */
+#define FEWEST_TILES (2 * MR)
+#define MOST_TILES (8 * MR)
+
+INLINE int64_t tiles_across(int64_t length) { return ceil_div(length, 4); }
+
+/* Rows of tiles that one block takes together. */
+static int64_t block_rows(const cnn_window *g) {
+    int64_t across = tiles_across(g->out_w), tile_bytes = POINTS * round_up(g->in_c, LANES) * (int64_t)sizeof(float);
+    int64_t tiles = max64(FEWEST_TILES, min64(MOST_TILES, TILES_BYTES / tile_bytes));
+    return max64(1, tiles / across);
+}
+
+/* ---- transforms of one vector of channels --------------------------------------------------------------------- */
+
+/* B': from 6 inputs to 6 points. */
+INLINE void to_points(const vf d[6], vf v[6]) {
+    vf even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
+    vf far_even = d[4] - d[2], far_odd = 2 * (d[3] - d[1]);
+    v[0] = 4 * d[0] - 5 * d[2] + d[4];
+    v[1] = even + odd;
+    v[2] = even - odd;
+    v[3] = far_even + far_odd;
+    v[4] = far_even - far_odd;
+    v[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+/* A': from 6 points to 4 outputs. */
+INLINE void from_points(const vf m[6], vf y[4]) {
+    vf sum1 = m[1] + m[2], difference1 = m[1] - m[2];
+    vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+    y[0] = m[0] + sum1 + sum2;
+    y[1] = difference1 + 2 * difference2;
+    y[2] = sum1 + 4 * sum2;
+    y[3] = difference1 + 8 * difference2 + m[5];
+}
+
+/* A: from 4 output gradients to 6 points. */
+INLINE void gradient_to_points(const vf d[4], vf z[6]) {
+    vf even1 = d[0] + d[2], odd1 = d[1] + d[3];
+    vf even2 = d[0] + 4 * d[2], odd2 = 2 * d[1] + 8 * d[3];
+    z[0] = d[0];
+    z[1] = even1 + odd1;
+    z[2] = even1 - odd1;
+    z[3] = even2 + odd2;
+    z[4] = even2 - odd2;
+    z[5] = d[3];
+}
+
+/* G: from 3 taps to 6 points. */
+INLINE void filter_to_points(const vf w[3], vf u[6]) {
+    vf ends = (w[0] + w[2]) * (-1.0f / 6), quarter = w[0] * (1.0f / 24) + w[2] * (1.0f / 6);
+    u[0] = w[0] * 0.25f;
+    u[1] = ends - w[1] * (1.0f / 6);
+    u[2] = ends + w[1] * (1.0f / 6);
+    u[3] = quarter + w[1] * (1.0f / 12);
+    u[4] = quarter - w[1] * (1.0f / 12);
+    u[5] = w[2];
+}
+
+/* G': from 6 points to 3 taps. */
+INLINE void filter_from_points(const vf u[6], vf w[3]) {
+    vf sum1 = u[1] + u[2], sum2 = u[3] + u[4];
+    w[0] = u[0] * 0.25f - sum1 * (1.0f / 6) + sum2 * (1.0f / 24);
+    w[1] = (u[2] - u[1]) * (1.0f / 6) + (u[3] - u[4]) * (1.0f / 12);
+    w[2] = (sum2 - sum1) * (1.0f / 6) + u[5];
+}
+
+/* ---- filters -------------------------------------------------------------------------------------------------- */
+
+KERNEL_WORK(winograd_pack) {
+    return (cnn_work){ceil_div(a->transpose ? a->in_c : a->out_c, PANEL), 1, 0, 0};
+}
+
+KERNEL_RUN(winograd_pack) {
+    int64_t rows = a->transpose ? a->out_c : a->in_c, columns = a->transpose ? a->in_c : a->out_c;
+    (void)scratch;
+    for (int64_t panel = begin; panel < end; panel++)
+        for (int64_t r = 0; r < rows; r++) {
+            int64_t f0 = panel * PANEL, width = min64(PANEL, columns - f0), step = panel_step(width);
+            float *to = a->packed + f0 * POINTS * rows + r * step;
+            for (int64_t j = 0; j < step; j += LANES) {
+                int64_t n = max64(0, min64(LANES, width - j));
+                vf half[6][3], taps[3], points[6];
+                for (int kx = 0; kx < 3; kx++) {
+                    for (int ky = 0; ky < 3; ky++) {
+                        if (a->transpose) {
+                            const float *from = a->w + ((8 - ky * 3 - kx) * a->in_c + f0 + j) * a->out_c + r;
+                            float lane[LANES] = {0};
+                            for (int64_t i = 0; i < n; i++) lane[i] = from[i * a->out_c];
+                            taps[ky] = load(lane);
+                        } else {
+                            taps[ky] = load_n(a->w + ((ky * 3 + kx) * a->in_c + r) * a->out_c + f0 + j, n);
+                        }
+                    }
+                    filter_to_points(taps, points);
+                    for (int i = 0; i < 6; i++) half[i][kx] = points[i];
+                }
+                for (int i = 0; i < 6; i++) {
+                    filter_to_points(half[i], points);
+                    for (int p = 0; p < 6; p++) store(to + (i * 6 + p) * rows * step + j, points[p]);
+                }
+            }
+        }
+}
+
+/* ---- tiles of images ------------------------------------------------------------------------------------------ */
+
+/* v[point][tile][c] of the patches whose outputs are the row `ty` of tiles of an image; `step` floats from point to
+ * point. Patches reach over the image's edge: rows outside read `zeros`, columns outside are zero. */
+static void transform_row(const cnn_window *g, const float *image, int64_t ty, const float *zeros, float *v,
+                          int64_t step) {
+    int64_t across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
+    const float *row[6];
+    int64_t column_step[6];
+    for (int r = 0; r < 6; r++) {
+        int64_t y = ty * 4 + r - g->pad_top;
+        int inside = y >= 0 && y < g->in_h;
+        row[r] = inside ? image + y * g->in_w * g->in_c : zeros;
+        column_step[r] = inside ? g->in_c : 0;
+    }
+    for (int64_t tx = 0; tx < across; tx++) {
+        int64_t x0 = tx * 4 - g->pad_left;
+        for (int64_t c = 0; c < g->in_c; c += LANES) {
+            int64_t n = min64(LANES, g->in_c - c);
+            vf half[6][6], d[6], points[6];
+            for (int s = 0; s < 6; s++) {
+                int64_t x = x0 + s;
+                if (x >= 0 && x < g->in_w) {
+                    if (n == LANES)
+                        UNROLL for (int r = 0; r < 6; r++) d[r] = load(row[r] + x * column_step[r] + c);
+                    else
+                        UNROLL for (int r = 0; r < 6; r++) d[r] = load_n(row[r] + x * column_step[r] + c, n);
+                    to_points(d, points);
+                } else {
+                    UNROLL for (int r = 0; r < 6; r++) points[r] = (vf){0};
+                }
+                UNROLL for (int r = 0; r < 6; r++) half[r][s] = points[r];
+            }
+            float *to = v + tx * wide + c;
+            for (int r = 0; r < 6; r++) {
+                to_points(half[r], points);
+                UNROLL for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
+            }
+        }
+    }
+}
+
+/* The same for gradients dy: z[point][tile][PANEL] of channels f0 and on. */
+static void transform_gradient_row(const cnn_window *g, const float *image, int64_t ty, int64_t f0, int64_t width,
+                                   float *z, int64_t step) {
+    int64_t across = tiles_across(g->out_w);
+    int rows = (int)min64(4, g->out_h - ty * 4);
+    for (int64_t tx = 0; tx < across; tx++) {
+        int columns = (int)min64(4, g->out_w - tx * 4);
+        const float *from = image + ((ty * 4) * g->out_w + tx * 4) * g->out_c + f0;
+        for (int64_t j = 0; j < width; j += LANES) {
+            int64_t n = min64(LANES, width - j);
+            vf half[6][4], d[4], points[6];
+            for (int s = 0; s < 4; s++) {
+                UNROLL for (int r = 0; r < 4; r++) {
+                    const float *p = from + (r * g->out_w + s) * g->out_c + j;
+                    d[r] = r < rows && s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
+                }
+                gradient_to_points(d, points);
+                UNROLL for (int r = 0; r < 6; r++) half[r][s] = points[r];
+            }
+            float *to = z + tx * panel_step(width) + j;
+            for (int r = 0; r < 6; r++) {
+                gradient_to_points(half[r], points);
+                UNROLL for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
+            }
+        }
+    }
+}
+
+/* Writes the outputs of one row of tiles, channels f0 and on, from m[point][tile][PANEL]. */
+static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int64_t f0, int64_t width, const float *m,
+                      int64_t step) {
+    const cnn_window *g = &a->window;
+    int64_t across = tiles_across(g->out_w);
+    int rows = (int)min64(4, g->out_h - ty * 4);
+    for (int64_t tx = 0; tx < across; tx++) {
+        int columns = (int)min64(4, g->out_w - tx * 4);
+        float *to = image + ((ty * 4) * g->out_w + tx * 4) * g->out_c + f0;
+        for (int64_t j = 0; j < width; j += LANES) {
+            int64_t n = min64(LANES, width - j);
+            const float *from = m + tx * panel_step(width) + j;
+            vf half[4][6], points[6], out[4];
+            vf bias = a->b ? load_n(a->b + f0 + j, n) : (vf){0};
+            for (int s = 0; s < 6; s++) {
+                UNROLL for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + s) * step);
+                from_points(points, out);
+                UNROLL for (int r = 0; r < 4; r++) half[r][s] = out[r];
+            }
+            for (int r = 0; r < rows; r++) {
+                from_points(half[r], out);
+                UNROLL for (int s = 0; s < 4; s++) {
+                    float *y = to + (r * g->out_w + s) * g->out_c + j;
+                    if (s >= columns) continue;
+                    vf value = out[s] + bias;
+                    if (a->accumulate) value += n == LANES ? load(y) : load_n(y, n);
+                    if (a->activation == CNN_RELU) value = vmax(set(0), value);
+                    if (n == LANES)
+                        store(y, value);
+                    else
+                        store_n(y, value, n);
+                }
+            }
+        }
+    }
+}
+
+/* ---- forward, and dx ------------------------------------------------------------------------------------------ */
+
+KERNEL_WORK(winograd) {
+    const cnn_window *g = &a->window;
+    int64_t down = tiles_across(g->out_h), wide = round_up(g->in_c, LANES);
+    int64_t tiles = block_rows(g) * tiles_across(g->out_w);
+    int64_t room = POINTS * tiles * (wide + PANEL) + wide;
+    return (cnn_work){g->batch * down, 1, down, (size_t)room * sizeof(float)};
+}
+
+/* m[tile][step] = v[tile][wide] times w[in_c][step] for one point. */
+static void multiply_point(const float *v, int64_t wide, int64_t tiles, int64_t in_c, const float *w, int64_t step,
+                           float *m) {
+    static const int64_t no_offset[1] = {0};
+    const float *row[MR];
+    float *to[MR];
+    product_tile t = {row, no_offset, no_offset, 1, in_c, step, w, NULL, to, step, 0, 0};
+    int64_t groups = ceil_div(tiles, MR);
+    for (int64_t i = 0; i < groups; i++) {
+        int64_t t0 = tile_begin(tiles, groups, i), t1 = tile_begin(tiles, groups, i + 1);
+        for (int64_t k = t0; k < t1; k++) {
+            row[k - t0] = v + k * wide;
+            to[k - t0] = m + k * step;
+        }
+        product(&t, (int)(t1 - t0));
+    }
+}
+
+KERNEL_RUN(winograd) {
+    const cnn_window *g = &a->window;
+    int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
+    int64_t most = block_rows(g);
+    float *zeros = scratch, *v = zeros + wide, *m = v + POINTS * most * across * wide;
+    memset(zeros, 0, (size_t)wide * sizeof(float));
+    for (int64_t r0 = begin; r0 < end; r0 += most) {
+        int64_t rows = min64(most, end - r0), tiles = rows * across;
+        for (int64_t r = 0; r < rows; r++)
+            transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
+                          v + r * across * wide, tiles * wide);
+        for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
+            int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
+            const float *w = a->packed + f0 * POINTS * g->in_c;
+            for (int64_t p = 0; p < POINTS; p++)
+                multiply_point(v + p * tiles * wide, wide, tiles, g->in_c, w + p * g->in_c * step, step,
+                               m + p * tiles * step);
+            for (int64_t r = 0; r < rows; r++)
+                write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * g->out_c, (r0 + r) % down, f0, width,
+                          m + r * across * step, tiles * step);
+        }
+    }
+}
+
+/* ---- dw ------------------------------------------------------------------------------------------------------- */
+
+KERNEL_WORK(winograd_dw) {
+    const cnn_window *g = &a->window;
+    int64_t tiles = block_rows(g) * tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
+    int64_t sums = POINTS * g->in_c * round_up(g->out_c, LANES);
+    int64_t room = POINTS * tiles * (wide + PANEL) + wide + sums;
+    return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)room * sizeof(float)};
+}
+
+/* sums[c][columns] (+)= v[tile][c] times z[tile][step] over the tiles, for one point and one panel of channels. */
+static void multiply_gradients(const float *v, int64_t wide, int64_t tiles, int64_t in_c, const float *z, int64_t step,
+                               float *sums, int64_t columns, int accumulate) {
+    int64_t groups = ceil_div(in_c, MR);
+    for (int64_t i = 0; i < groups; i++) {
+        int64_t c0 = tile_begin(in_c, groups, i), c1 = tile_begin(in_c, groups, i + 1);
+        const float *row[MR];
+        for (int64_t c = c0; c < c1; c++) row[c - c0] = v + c;
+        outer_tile t = {row, wide, 0, step, 0, tiles, 1, z, sums + c0 * columns, columns, step, accumulate};
+        outer(&t, (int)(c1 - c0));
+    }
+}
+
+/* dw[tap][c][f] = G' sums[point][c][f] G. */
+static void write_dw(const cnn_window *g, const float *sums, int64_t columns, float *dw) {
+    for (int64_t c = 0; c < g->in_c; c++)
+        for (int64_t f = 0; f < g->out_c; f += LANES) {
+            int64_t n = min64(LANES, g->out_c - f);
+            vf half[3][6], points[6], taps[3];
+            for (int s = 0; s < 6; s++) {
+                for (int r = 0; r < 6; r++) points[r] = load(sums + ((r * 6 + s) * g->in_c + c) * columns + f);
+                filter_from_points(points, taps);
+                for (int r = 0; r < 3; r++) half[r][s] = taps[r];
+            }
+            for (int r = 0; r < 3; r++) {
+                filter_from_points(half[r], taps);
+                for (int s = 0; s < 3; s++) store_n(dw + ((r * 3 + s) * g->in_c + c) * g->out_c + f, taps[s], n);
+            }
+        }
+}
+
+KERNEL_RUN(winograd_dw) {
+    const cnn_window *g = &a->window;
+    int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
+    int64_t most = block_rows(g), columns = round_up(g->out_c, LANES);
+    float *zeros = scratch, *v = zeros + wide, *z = v + POINTS * most * across * wide;
+    float *sums = z + POINTS * most * across * PANEL;
+    memset(zeros, 0, (size_t)wide * sizeof(float));
+    for (int64_t n0 = begin; n0 < end;) { /* one slot after the other */
+        int64_t slot = n0 / a->images_per_slot, n1 = min64((slot + 1) * a->images_per_slot, end);
+        float *partial = a->partial + slot * (9 * g->in_c + 1) * g->out_c;
+        sum_pixels(a->dy + n0 * g->out_h * g->out_w * g->out_c, (n1 - n0) * g->out_h * g->out_w, g->out_c,
+                   partial + 9 * g->in_c * g->out_c, 0);
+        for (int64_t r0 = n0 * down; r0 < n1 * down; r0 += most) {
+            int64_t rows = min64(most, n1 * down - r0), tiles = rows * across;
+            for (int64_t r = 0; r < rows; r++)
+                transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
+                              v + r * across * wide, tiles * wide);
+            for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
+                int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
+                for (int64_t r = 0; r < rows; r++)
+                    transform_gradient_row(g, a->dy + (r0 + r) / down * g->out_h * g->out_w * g->out_c,
+                                           (r0 + r) % down, f0, width, z + r * across * step, tiles * step);
+                for (int64_t p = 0; p < POINTS; p++)
+                    multiply_gradients(v + p * tiles * wide, wide, tiles, g->in_c, z + p * tiles * step, step,
+                                       sums + p * g->in_c * columns + f0, columns, r0 > n0 * down);
+            }
+        }
+        write_dw(g, sums, columns, partial);
+        n0 = n1;
+    }
+}
