@@ -4,6 +4,17 @@
 #define ROW_BLOCK 240    /* samples of a task */
 #define COLUMN_BLOCK 128 /* columns of a task */
 
+#define CACHE_LINE 16    /* floats */
+
+/* Asks for the parts of rows [n0, n1) that the next block of depth will read: rows of x lie far apart, where the CPU's
+ * own prefetcher does not see them coming. `part` of `parts` of the block, so that the requests are spread. */
+INLINE void prefetch_rows(const float *x, int64_t depth, int64_t n0, int64_t n1, int64_t k0, int64_t k1, int64_t part,
+                          int64_t parts) {
+    int64_t from = k0 + (k1 - k0) * part / parts, to = k0 + (k1 - k0) * (part + 1) / parts;
+    for (int64_t n = n0; n < n1; n++)
+        for (int64_t k = from; k < to; k += CACHE_LINE) __builtin_prefetch(x + n * depth + k);
+}
+
 /* packed[k][PANEL] = w[k0 + k][u0 + u] for `width` columns, zeros after them. */
 static void pack_columns(const float *w, int64_t units, int64_t depth, int64_t width, int64_t step, float *packed) {
     for (int64_t k = 0; k < depth; k++, w += units, packed += step) {
@@ -37,6 +48,8 @@ static void dense_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t
             if (!in_place) pack_columns(w, a->units, depth, width, step, packed);
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t p0 = n0 + tile_begin(n1 - n0, tiles, tile), p1 = n0 + tile_begin(n1 - n0, tiles, tile + 1);
+                prefetch_rows(a->x, a->depth, p0, p1, k + depth, min64(k + depth + DEPTH_BLOCK, k1), (u - u0) / PANEL,
+                              ceil_div(u1 - u0, PANEL));
                 for (int64_t n = p0; n < p1; n++) {
                     row[n - p0] = a->x + n * a->depth + k;
                     to[n - p0] = y + n * a->units + u;
@@ -81,7 +94,8 @@ KERNEL_RUN(dense_finish) {
 /* ---- dx ------------------------------------------------------------------------------------------------------- */
 
 KERNEL_WORK(dense_dx) {
-    return (cnn_work){ceil_div(a->depth, COLUMN_BLOCK), 1, 0, DEPTH_BLOCK * PANEL * sizeof(float)};
+    return (cnn_work){ceil_div(a->depth, COLUMN_BLOCK), 1, 0,
+                      DEPTH_BLOCK * round_up(COLUMN_BLOCK, PANEL) * sizeof(float)};
 }
 
 typedef float quad __attribute__((vector_size(16)));
@@ -116,24 +130,34 @@ static void pack_rows(const float *w, int64_t units, int64_t depth, int64_t widt
     }
 }
 
+/* Every panel of the task's columns is packed first, so that a row of dx is written in one go. */
 KERNEL_RUN(dense_dx) {
     static const int64_t no_offset[1] = {0};
-    int64_t tiles = ceil_div(a->batch, MR), last = min64(end * COLUMN_BLOCK, a->depth);
-    for (int64_t k = begin * COLUMN_BLOCK; k < last; k += PANEL)
+    int64_t tiles = ceil_div(a->batch, MR);
+    float *packed = scratch;
+    for (int64_t task = begin; task < end; task++)
         for (int64_t u = 0; u < a->units || u == 0; u += DEPTH_BLOCK) {
-            int64_t width = min64(PANEL, last - k), step = panel_step(width), depth = min64(DEPTH_BLOCK, a->units - u);
-            const float *row[MR];
-            float *to[MR];
-            product_tile t = {row, no_offset, no_offset, 1, depth, step, scratch, NULL, to, width,
-                              a->accumulate || u > 0, 0};
-            pack_rows(a->w + k * a->units + u, a->units, depth, width, step, scratch);
+            int64_t first = task * COLUMN_BLOCK, last = min64(first + COLUMN_BLOCK, a->depth);
+            int64_t depth = min64(DEPTH_BLOCK, a->units - u);
+            for (int64_t k = first; k < last; k += PANEL) {
+                int64_t width = min64(PANEL, last - k);
+                pack_rows(a->w + k * a->units + u, a->units, depth, width, panel_step(width),
+                          packed + (k - first) * depth);
+            }
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t n0 = tile_begin(a->batch, tiles, tile), n1 = tile_begin(a->batch, tiles, tile + 1);
-                for (int64_t n = n0; n < n1; n++) {
-                    row[n - n0] = a->dy + n * a->units + u;
-                    to[n - n0] = a->dx + n * a->depth + k;
+                for (int64_t k = first; k < last; k += PANEL) {
+                    int64_t width = min64(PANEL, last - k);
+                    const float *row[MR];
+                    float *to[MR];
+                    product_tile t = {row, no_offset, no_offset, 1, depth, panel_step(width),
+                                      packed + (k - first) * depth, NULL, to, width, a->accumulate || u > 0, 0};
+                    for (int64_t n = n0; n < n1; n++) {
+                        row[n - n0] = a->dy + n * a->units + u;
+                        to[n - n0] = a->dx + n * a->depth + k;
+                    }
+                    product(&t, (int)(n1 - n0));
                 }
-                product(&t, (int)(n1 - n0));
             }
         }
 }
@@ -142,6 +166,7 @@ KERNEL_RUN(dense_dx) {
 
 #define DW_ROWS (8 * MR)   /* rows of dw in a task */
 #define DW_SAMPLES 256     /* samples summed before the tile moves on */
+#define SAMPLES_AHEAD 12   /* how far packing asks ahead for samples, whose rows lie far apart */
 
 KERNEL_WORK(dense_dw) {
     size_t packed_x = (DW_ROWS * DW_SAMPLES + LANES) * sizeof(float), dy_tail = DW_SAMPLES * PANEL * sizeof(float);
@@ -152,6 +177,7 @@ KERNEL_WORK(dense_dw) {
 static void pack_samples(const float *x, int64_t depth, int64_t samples, int64_t rows, float *packed) {
     for (int64_t n = 0; n < samples; n++, x += depth) {
         int64_t k = 0;
+        if (n + SAMPLES_AHEAD < samples) prefetch_rows(x + SAMPLES_AHEAD * depth, depth, 0, 1, 0, rows, 0, 1);
         for (; n + 1 < samples && k + round_up(MR, LANES) <= rows; k += MR)
             for (int64_t i = 0; i < MR; i += LANES) /* what spills over is overwritten by the next sample */
                 store(packed + (k / MR * samples + n) * MR + i, load(x + k + i));

@@ -1,0 +1,37 @@
+# make build | test | lint | check | sanitize | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: build test test-tiers lint check sanitize wheel clean
+
+$(VENV)/made: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --group test
+	$(RUN) -m pip install --quiet setuptools Cython numpy
+	touch $@
+
+build: $(VENV)/made
+	$(RUN) -m pip install --quiet --no-build-isolation --editable ".[all]"
+
+test: build
+	$(RUN) -m pytest tests
+
+# Every tier that this machine runs, the whole suite on each.
+test-tiers: build
+	for tier in $$($(RUN) -c "from cnncore import _core; print(*_core.tiers_here())"); do \
+		echo "== $$tier" && CNNCORE_ISA=$$tier $(RUN) -m pytest tests || exit 1; done
+
+lint: $(VENV)/made
+	$(RUN) -m ruff check .
+	$(VENV)/bin/clang-format --dry-run --Werror csrc/*.c csrc/*.h csrc/contracts/*.h csrc/kernels/*.c csrc/tiers/*.c
+	$(RUN) tools/file_lengths.py
+
+check: lint test-tiers
+
+wheel: $(VENV)/made
+	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf build dist .venv *.egg-info cnncore/*.so
