@@ -1,0 +1,33 @@
+"""Keeps the metrics of every epoch."""
+from cnncore.callbacks.callback import Callback
+
+
+class History(Callback):
+    """What `fit` returns: the metrics of every epoch.
+
+    Attributes:
+        history: dict from metric names to lists, one number per epoch. A second `fit` with the same object goes on.
+        epoch: the epochs' numbers, from 0 or `initial_epoch`.
+
+    Example:
+        >>> history = History()
+        >>> history.on_train_begin()
+        >>> history.on_epoch_end(0, {"loss": 0.5})
+        >>> history.history
+        {'loss': [0.5]}
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.history = {}
+        self.epoch = []
+
+    def on_train_begin(self, logs=None):
+        self.epoch = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        if self.model is not None:
+            self.model.history = self

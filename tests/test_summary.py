@@ -1,0 +1,144 @@
+"""The table of a model is, letter for letter, the one that Keras prints for it."""
+import os
+import re
+
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from cnncore.utils.summary import print_summary
+
+
+def built_sequential():
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.Conv2D(6, 5, padding="same"), layers.MaxPooling2D(),
+                             layers.BatchNormalization(), layers.Flatten(), layers.Dense(10)], name="lenet")
+
+
+def unbuilt_sequential():
+    return keras.Sequential([layers.Conv2D(6, 5), layers.Flatten(), layers.Dense(10)])
+
+
+def branches():
+    x = keras.Input((8, 8, 3), name="picture")
+    a = layers.Conv2D(4, 3, padding="same", name="left")(x)
+    b = layers.Conv2D(4, 1, name="a_right_hand_side_with_a_very_long_name")(x)
+    y = layers.Concatenate()([layers.Add()([a, b]), a])
+    return keras.Model(x, [layers.Dense(2)(layers.Flatten()(y)), layers.GlobalAveragePooling2D()(y)], name="twin[b]")
+
+
+def chain():
+    x = keras.Input((8, 8, 3))
+    return keras.Model(x, layers.Dense(1000)(layers.Flatten()(layers.Rescaling(1 / 255)(x))))
+
+
+def shared():
+    x, dense = keras.Input((5,)), layers.Dense(5)
+    return keras.Model(x, dense(dense(x)))
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Conv2D(3, 2, name="deep"), layers.ReLU()], name="inner")
+    inner.get_layer("deep").trainable = False
+    x = keras.Input((4, 4, 2))
+    outer = keras.Model(x, layers.Flatten()(inner(x)))
+    return keras.Sequential([keras.Input((4, 4, 2)), outer, layers.Dropout(0.5), layers.Dense(3)])
+
+
+def compiled():
+    model = built_sequential()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    model.trainable = False
+    return model
+
+
+def subclassed():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.last = layers.Dense(4), layers.Dense(2)
+
+        def call(self, x):
+            return self.last(self.dense(x))
+
+    model = Own()
+    model(np.zeros((2, 3), "float32"))
+    return model
+
+
+def several_outputs():
+    class Split(layers.Layer):
+        def call(self, x):
+            return [x, x[:, :1]]
+
+    x = keras.Input((6,))
+    a, b = Split()(x)
+    return keras.Model(x, layers.Concatenate()([a, b]))
+
+
+MODELS = [built_sequential, unbuilt_sequential, branches, chain, shared, nested, compiled, subclassed, several_outputs]
+OPTIONS = [{}, {"show_trainable": True, "expand_nested": True}, {"line_length": 60, "positions": [0.4, 0.7, 0.8, 1.0]},
+           {"line_length": 130}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("make", MODELS, ids=lambda f: f.__name__)
+def test_the_text_is_that_of_keras(make, options):
+    model = make()
+    ours, theirs = [], []
+    print_summary(model, print_fn=ours.append, **options)
+    model.summary(print_fn=theirs.append, **options)
+    assert ours == theirs
+    assert "Total params" in ours[0]
+
+
+@pytest.mark.parametrize("columns", ["50", "200"])
+def test_the_width_follows_the_terminal_as_that_of_keras(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    model, ours, theirs = branches(), [], []
+    print_summary(model, print_fn=ours.append)
+    model.summary(print_fn=theirs.append)
+    assert ours == theirs
+
+
+def test_without_a_function_it_prints(capsys):
+    model = built_sequential()
+    print_summary(model)
+    ours = capsys.readouterr().out
+    model.summary()
+    assert ours == capsys.readouterr().out
+    assert "(156)" not in ours and "156" in ours
+
+
+@pytest.mark.parametrize("ends", [["conv2d.*", "flatten.*"], ["flatten.*", "conv2d.*"], [".*", "max.*"]])
+def test_a_range_of_layers_is_that_of_keras(ends):
+    model, ours, theirs = built_sequential(), [], []
+    print_summary(model, print_fn=ours.append, layer_range=ends)
+    model.summary(print_fn=theirs.append, layer_range=ends)
+    assert ours == theirs
+    assert "dense" not in ours[0]
+
+
+def test_sizes_have_the_unit_of_keras():
+    for units in (1, 300, 300_000, 300_000_000):
+        model = keras.Sequential(name="sized")
+        variable = type("V", (), {"shape": (units,), "dtype": "float32"})()
+        model._collected_trainable_weights = [variable, variable]
+        ours, theirs = [], []
+        print_summary(model, print_fn=ours.append)
+        model.summary(print_fn=theirs.append)
+        assert ours == theirs
+        assert f"{2 * units:,}" in ours[0]
+
+
+@pytest.mark.parametrize("bad, words", [
+    ({"line_length": 15}, "pass a larger line_length"), ({"layer_range": ["conv2d"]}, "two names"),
+    ({"layer_range": [1, 2]}, "two names"), ({"layer_range": ["nowhere", "dense"]}, "choose among conv2d"),
+])
+def test_wrong_arguments_are_explained(bad, words):
+    keras.utils.clear_session()
+    with pytest.raises(ValueError, match=re.escape(words)):
+        print_summary(built_sequential(), **bad)
