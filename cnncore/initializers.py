@@ -104,7 +104,7 @@ class Constant(Initializer):
 
     @classmethod
     def from_config(cls, config):
-        value = config["value"]
+        value = config.get("value", 0.0)
         if isinstance(value, dict):
             value = np.array(value["config"]["value"], value["config"]["dtype"])
         return cls(value)

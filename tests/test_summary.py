@@ -4,12 +4,13 @@ import re
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
 from cnncore.utils.summary import print_summary
+
+keras = pytest.importorskip("keras", exc_type=ImportError)
+layers = keras.layers
 
 
 def built_sequential():
@@ -111,6 +112,19 @@ def test_without_a_function_it_prints(capsys):
     model.summary()
     assert ours == capsys.readouterr().out
     assert "(156)" not in ours and "156" in ours
+
+
+def test_the_colours_are_those_of_keras(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for make in (branches, nested, unbuilt_sequential):
+        model = make()
+        print_summary(model, show_trainable=True, expand_nested=True)
+        ours = capsys.readouterr().out
+        model.summary(show_trainable=True, expand_nested=True)
+        assert ours == capsys.readouterr().out
+        assert "\x1b[" in ours
 
 
 @pytest.mark.parametrize("ends", [["conv2d.*", "flatten.*"], ["flatten.*", "conv2d.*"], [".*", "max.*"]])

@@ -1,8 +1,6 @@
 """Ends a training that no longer improves."""
 import warnings
 
-import numpy as np
-
 from cnncore.callbacks.callback import Callback
 
 
@@ -97,10 +95,7 @@ class EarlyStopping(Callback):
 
 def is_better(value, reference, direction, min_delta=0):
     """Whether the value is better than the reference by more than `min_delta`; direction is 'min' or 'max'."""
-    # In float32, the precision of the metrics and of Keras's comparison: 0.4 is not better than 0.3 by more than 0.1.
-    if direction == "min":
-        return bool(np.float32(value + min_delta) < np.float32(reference))
-    return bool(np.float32(value - min_delta) > np.float32(reference))
+    return value + min_delta < reference if direction == "min" else value - min_delta > reference
 
 
 def metric_direction(monitor, mode, model, callback):
@@ -109,7 +104,7 @@ def metric_direction(monitor, mode, model, callback):
         return mode
     name = monitor.removeprefix("val_")
     for metric in _all_metrics(model):
-        if metric.name == name and getattr(metric, "_direction", None) in ("up", "down"):
+        if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in ("up", "down"):
             return "max" if metric._direction == "up" else "min"
     if name == "loss":
         return "min"
@@ -122,5 +117,4 @@ def metric_direction(monitor, mode, model, callback):
 def _all_metrics(model):
     """The model's metrics, with those inside containers."""
     for metric in getattr(model, "metrics", ()):
-        yield from getattr(metric, "metrics", ())
-        yield metric
+        yield from getattr(metric, "metrics", None) or [metric]

@@ -13,7 +13,7 @@ class ProgbarLogger(Callback):
         >>> bar.set_params({"verbose": 2, "epochs": 1, "steps": 10})
         >>> bar.on_epoch_begin(0)
         >>> bar.on_epoch_end(0, {"loss": 0.5})  # doctest: +ELLIPSIS
-        10/10 - 0s - ...us/step - loss: 0.5000
+        10/10 - 0s - .../step - loss: 0.5000
     """
 
     reads_logs_lazily = True
