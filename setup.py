@@ -9,7 +9,7 @@ from setuptools import Extension, setup
 
 # -O3: gcc leaves the accumulators of the micro-kernels in memory at -O2. Never -ffast-math, never -march=native.
 COMPILE = ["-O3", "-std=gnu11", "-fopenmp", "-fvisibility=hidden", "-ffp-contract=fast", "-fno-math-errno",
-           "-fno-trapping-math", "-Wall", "-Wextra"]
+           "-fno-trapping-math", "-Wall", "-Wextra", "-Wno-missing-field-initializers"]
 LINK = ["-fopenmp"]
 if os.environ.get("CNNCORE_SANITIZE"):
     flags = ["-fsanitize=" + os.environ["CNNCORE_SANITIZE"], "-fno-omit-frame-pointer", "-g"]

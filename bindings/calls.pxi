@@ -101,9 +101,9 @@ cdef class Call:
 
     @property
     def work(self):
-        """(tasks, grain, tasks per image, scratch bytes) of this call on the tier in use."""
+        """(tasks, grain, tasks per image, scratch bytes, state bytes, ordered) of this call on the tier in use."""
         cdef cnn_work w = _table[self.kernel].work(self.args)
-        return w.tasks, w.grain, w.per_image, w.scratch
+        return w.tasks, w.grain, w.per_image, w.scratch, w.state, bool(w.ordered)
 
     def __repr__(self):
         return f"{self.name}({', '.join(map(repr, self.buffers))})"
@@ -115,7 +115,13 @@ cdef int _fill(cnn_call *c, Call call, const void *args) except -1:
     c.work = _table[call.kernel].work(args)
     c.kernel = call.kernel
     c.wait = 1
+    c.group = NULL
     return 0
+
+
+cdef size_t _scratch_bytes(const cnn_work *w):
+    """What one thread needs for a call run in one piece: scratch, then state."""
+    return (w.scratch + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT + (w.state + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
 def run_now(list calls):
@@ -133,8 +139,7 @@ def run_now(list calls):
     for i in range(count):
         call = calls[i]
         _fill(&c[i], call, call.args)
-        scratch = max(scratch, c[i].work.scratch)
-    scratch = (scratch + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        scratch = max(scratch, _scratch_bytes(&c[i].work))
     room = Memory(scratch * ran_on)
     with nogil:
         cnn_run(c, count, ran_on, room.data, scratch, NULL)

@@ -7,8 +7,10 @@ cdef extern from "cnn.h" nogil:
         int64_t grain
         int64_t per_image
         size_t scratch
+        size_t state
+        int32_t ordered
 
-    ctypedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch)
+    ctypedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch, void *state)
     ctypedef cnn_work (*cnn_work_fn)(const void *args)
 
     ctypedef struct cnn_kernel:
@@ -17,12 +19,29 @@ cdef extern from "cnn.h" nogil:
         cnn_run_fn run
         cnn_work_fn work
 
+    ctypedef struct cnn_patch:
+        int64_t call
+        size_t field
+        int64_t offset
+        int64_t image_bytes
+
+    ctypedef struct cnn_group:
+        int64_t count
+        int64_t images, images_per_slot, images_per_block
+        const cnn_patch *patches
+        int64_t patch_count
+        const int64_t *states
+        const char *args
+        size_t args_bytes
+        size_t scratch
+
     ctypedef struct cnn_call:
         cnn_run_fn run
         const void *args
         cnn_work work
         int32_t kernel
         int32_t wait
+        const cnn_group *group
 
     enum:
         CNN_KERNELS

@@ -2,11 +2,12 @@
  *
  * A kernel is a single-threaded C function over a range of tasks:
  *
- *     void cnn_<op>(const cnn_<op>_args *a, int64_t begin, int64_t end, void *scratch);
+ *     void cnn_<op>(const cnn_<op>_args *a, int64_t begin, int64_t end, void *scratch, void *state);
  *     cnn_work cnn_<op>_work(const cnn_<op>_args *a);
  *
  * It never allocates, fails, prints or names a thread. Tasks are independent: any two may run at once, in any order,
- * and the result does not depend on how a range is cut, as long as cuts fall on multiples of the work's `grain`.
+ * and the result does not depend on how a range is cut, as long as cuts fall on multiples of the work's `grain`. (A
+ * thread may also run one grain in parts, first to last, with the same `state`.)
  * All arrays are contiguous, row-major float32 unless said otherwise. Images are NHWC, filters HWIO.
  * "Writes" never reads the old value; where `accumulate` is set the result is added to what is there.
  * A pointer that may be NULL says so. Sizes are in elements. The caller owns all memory.
@@ -23,9 +24,11 @@ typedef struct {
     int64_t grain;     /* ranges are cut at multiples of this */
     int64_t per_image; /* tasks per image where tasks run image by image, 0 where they do not */
     size_t scratch;    /* bytes of scratch that one thread needs, any content, 64-byte aligned */
+    size_t state;      /* bytes that one thread keeps from a grain's first task to its last, where a grain is run in parts */
+    int32_t ordered;   /* a grain's tasks add to one another: they must run in order and on one thread */
 } cnn_work;
 
-typedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch);
+typedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch, void *state);
 typedef cnn_work (*cnn_work_fn)(const void *args);
 
 /* One row of a tier's table. Rows stand in the order of kernels.def. */
@@ -56,6 +59,8 @@ int cnn_tier_lanes(int tier);                /* float32 elements in a vector */
 
 /* ---- plan.c and parallel.c: running calls --------------------------------------------------------------------- */
 
+struct cnn_group;
+
 /* A kernel with its arguments bound. */
 typedef struct {
     cnn_run_fn run;
@@ -63,11 +68,35 @@ typedef struct {
     cnn_work work;
     int32_t kernel; /* index in kernels.def, for messages */
     int32_t wait;   /* every thread has finished all calls before this one when it starts */
+    const struct cnn_group *group; /* NULL, or: this call and those after it run depth first */
 } cnn_call;
+
+/* A pointer of a group's call that leads into the memory of the thread that runs it. */
+typedef struct {
+    int64_t call;        /* in the group */
+    size_t field;        /* of the call's args */
+    int64_t offset;      /* in the thread's memory, in bytes, of the block's first image */
+    int64_t image_bytes; /* from one image to the next */
+} cnn_patch;
+
+/* Calls that work image by image, run depth first: a thread takes a block of images through all of them before the next
+ * block. What only these calls use lies in the thread's own memory, one block large. Slots of images are the unit that
+ * threads share out: gradients are summed slot by slot, so that results do not depend on the number of threads. */
+typedef struct cnn_group {
+    int64_t count;  /* calls */
+    int64_t images, images_per_slot, images_per_block;
+    const cnn_patch *patches;
+    int64_t patch_count;
+    const int64_t *states; /* of each call, where its state starts in the thread's memory */
+    const char *args;      /* where the group's args start, all in one piece ... */
+    size_t args_bytes;     /* ... and its size; copied to the start of the thread's memory */
+    size_t scratch;        /* where scratch starts in the thread's memory */
+} cnn_group;
 
 /* Runs `count` calls in order on up to `threads` threads; one whose tasks are a single group runs on thread 0.
  * `scratch` holds `threads` times `scratch_stride` bytes. Returns the number of threads that ran. Where `seconds` is
- * not NULL, call i's time in seconds is added to seconds[i] (and every call waits, so that times mean something). */
+ * not NULL, call i's time in seconds on thread 0 is added to seconds[i] (and every call waits, so that times mean
+ * something). */
 int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride, double *seconds);
 
 /* parallel.c, the only file that names OpenMP: runs body(context, thread, threads) once on each thread of a team of at

@@ -3,6 +3,7 @@ from cnncore import _core
 from cnncore.op import Op, Spec, apply
 
 SLOTS = 32  # weight gradients are summed in at most this many slots ...
+FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
 SLOT_BYTES = 1 << 25  # ... and in fewer where the filters are large
 WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
 
@@ -31,8 +32,10 @@ def output_length(length, kernel, stride, padding, dilation):
 
 def slot_images(batch, slot_bytes):
     """Images per slot of a gradient that is summed slot by slot: a rule of the shape, never of the threads."""
-    slots = max(2, min(SLOTS, SLOT_BYTES // max(slot_bytes, 1)))
-    return max(1, -(-batch // slots))
+    images = max(min(batch, FEWEST_IMAGES), -(-batch // SLOTS))
+    while images < batch and -(-batch // images) * slot_bytes > SLOT_BYTES:
+        images *= 2  # slots of several layers stay multiples of each other, so that they can go depth first together
+    return images
 
 
 class Conv2D(Op):

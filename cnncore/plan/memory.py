@@ -3,29 +3,37 @@
 ALIGNMENT = 64
 
 
-def lifetimes(calls, kept):
-    """{root buffer: (first call, last call)} of every promise; those in `kept` live to the end."""
+def lifetimes(calls, kept, groups=()):
+    """{root buffer: (first call, last call)} of every promise; those in `kept` live to the end.
+
+    A buffer that a depth-first group touches lives as long as the whole group, because its blocks interleave.
+    """
+    span_of = list(range(len(calls)))
+    first, last = span_of[:], span_of[:]
+    for group in groups:
+        for i in range(group.first, group.first + group.count):
+            first[i], last[i] = group.first, group.first + group.count - 1
     spans = {}
     for i, call in enumerate(calls):
         for buffer in call.buffers:
             if buffer.is_promise:
                 root = buffer.root
-                spans[root] = (spans[root][0] if root in spans else i, i)
+                before = spans.get(root, (first[i], last[i]))
+                spans[root] = (min(before[0], first[i]), max(before[1], last[i]))
     for root in kept:
         spans[root] = (spans[root][0] if root in spans else 0, len(calls))
     return spans
 
 
-def place(calls, kept=()):
-    """Offsets for all promises: ({root buffer: bytes from the arena's start}, the arena's size).
+def place_spans(spans, sizes):
+    """Offsets for buffers with these lifetimes and sizes in bytes: ({root: offset}, bytes in all).
 
     The largest are placed first, each at the lowest offset that no buffer alive at the same time takes.
     """
-    spans = lifetimes(calls, kept)
     places, placed = {}, []  # placed: (offset, end, first, last), by offset
-    for root in sorted(spans, key=lambda root: (-root.nbytes, spans[root])):
+    for root in sorted(spans, key=lambda root: (-sizes[root], spans[root])):
         first, last = spans[root]
-        size = -(-max(root.nbytes, 1) // ALIGNMENT) * ALIGNMENT
+        size = -(-max(sizes[root], 1) // ALIGNMENT) * ALIGNMENT
         offset = 0
         for begin, end, other_first, other_last in placed:
             if other_first <= last and first <= other_last:
@@ -36,3 +44,12 @@ def place(calls, kept=()):
         placed.append((offset, offset + size, first, last))
         placed.sort()
     return places, max((end for _, end, _, _ in placed), default=0)
+
+
+def place(calls, kept=(), groups=()):
+    """Offsets in the arena for all promises but those that live inside a group."""
+    spans = lifetimes(calls, kept, groups)
+    for group in groups:
+        for root in group.inside:
+            del spans[root]
+    return place_spans(spans, {root: root.nbytes for root in spans})

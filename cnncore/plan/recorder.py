@@ -42,15 +42,17 @@ class Plan:
     def __init__(self, calls, outputs):
         kept = set()
         map_structure(lambda t: kept.add(t.buffer.root) if t.buffer.is_promise else None, outputs)
-        calls = schedule.live_calls(calls, kept)
-        places, size = memory.place(calls, kept)
-        waits = schedule.waits(calls, places)
-        self._program = _core.Program(calls, waits, places, _core.Memory(size))
+        calls, runs = schedule.depth_first(schedule.live_calls(calls, kept))
+        groups = schedule.make_groups(calls, runs, kept) if os.environ.get("CNNCORE_DEPTH_FIRST", "1") != "0" else []
+        places, size = memory.place(calls, kept, groups)
+        waits = schedule.waits(calls, places, groups)
+        self._program = _core.Program(calls, waits, places, _core.Memory(size), groups)
         self.arena_bytes = size
         self.outputs = map_structure(self._fetch, outputs)
         if os.environ.get("CNNCORE_DEBUG", "0") >= "1":
-            print(f"cnncore: plan of {len(calls)} calls, {sum(waits)} waits, arena {size / 2**20:.1f} MB, "
-                  f"tier {_core.tier()}, {_core.threads()} threads")
+            print(f"cnncore: plan of {len(calls)} calls, {len(groups)} groups, {sum(waits)} waits, arena "
+                  f"{size / 2**20:.1f} MB, {self._program.scratch_stride / 2**20:.1f} MB a thread, tier "
+                  f"{_core.tier()}, {_core.threads()} threads")
 
     def _fetch(self, tensor):
         if not tensor.buffer.is_promise:

@@ -1,4 +1,22 @@
-"""Which recorded calls a plan needs, and before which of them all threads must have caught up."""
+"""The order of a plan's calls: which it needs, which go depth first together, and where threads wait for each other."""
+from typing import NamedTuple
+
+from cnncore.plan import memory
+
+CACHE_BYTES = 1 << 20  # what a block of images should touch at once, so that it stays in a core's own cache
+MOST_SLOTS = 32
+
+
+class Group(NamedTuple):
+    """A run of calls that go depth first, a block of images at a time (csrc/cnn.h, cnn_group)."""
+
+    first: int  # index of its first call
+    count: int
+    images: int
+    images_per_slot: int
+    images_per_block: int
+    inside: dict  # root Buffers that only these calls use: (offset in the thread's memory, bytes per image)
+    inside_bytes: int
 
 
 def live_calls(calls, kept):
@@ -13,6 +31,121 @@ def live_calls(calls, kept):
     return live[::-1]
 
 
+# ---- depth first -------------------------------------------------------------------------------------------------
+
+def dependencies(calls):
+    """For each call {earlier call: root Buffers through which it depends on it}."""
+    writer, readers, result = {}, {}, []
+    for i, call in enumerate(calls):
+        needs = {}
+        for buffer, written in call.operands:
+            root = buffer.root
+            if root in writer:
+                needs.setdefault(writer[root], set()).add(root)
+            if written:
+                for reader in readers.get(root, ()):
+                    needs.setdefault(reader, set()).add(root)
+        for buffer, written in call.operands:
+            if written:
+                writer[buffer.root], readers[buffer.root] = i, []
+            else:
+                readers.setdefault(buffer.root, []).append(i)
+        needs.pop(i, None)
+        result.append(needs)
+    return result
+
+
+def images_of(call):
+    """How many images a call works through one by one; 0 where it needs the whole batch."""
+    tasks, _, per_image, _, _, _ = call.work
+    return tasks // per_image if per_image and tasks % per_image == 0 else 0
+
+
+def slot_of(call):
+    """Images whose tasks must run in order on one thread."""
+    _, grain, per_image, _, _, ordered = call.work
+    return grain // per_image if ordered else 1
+
+
+def depth_first(calls):
+    """(calls reordered, [(first, count) of each run that may go depth first]).
+
+    Calls that need the whole batch come as early as they can; between them, as many image-by-image calls as can follow
+    each other, image for image, form a run.
+    """
+    needs = dependencies(calls)
+    images, slots = [images_of(call) for call in calls], [slot_of(call) for call in calls]
+    done, left, order, runs = set(), list(range(len(calls))), [], []
+
+    def joins(i, run, members):
+        """Whether call i may follow the run: what it shares with its calls is shared image by image."""
+        if not images[i] or (run and images[i] != images[run[0]]):
+            return False
+        largest = max([slots[k] for k in run], default=1)
+        if max(largest, slots[i]) % min(largest, slots[i]):
+            return False
+        return all(earlier in done or (earlier in members and
+                                       all(root.shape and root.shape[0] == images[i] for root in roots))
+                   for earlier, roots in needs[i].items())
+
+    while left:
+        whole = [i for i in left if not images[i] and all(earlier in done for earlier in needs[i])]
+        if whole:
+            # One at a time, so that what it makes ready keeps its place in the original order.
+            taken = whole[:1]
+            order.append(taken[0])
+        else:
+            taken, members = [], set()
+            for i in left:
+                if joins(i, taken, members):
+                    taken.append(i)
+                    members.add(i)
+            if len(taken) > 1:
+                runs.append((len(order), len(taken)))
+            order.extend(taken)
+        done.update(taken)
+        gone = set(taken)
+        left = [i for i in left if i not in gone]
+    return [calls[i] for i in order], runs
+
+
+def make_groups(calls, runs, kept):
+    """Groups of the runs: what lives inside each, and how many images a block takes."""
+    users = {}
+    for i, call in enumerate(calls):
+        for buffer in call.buffers:
+            users.setdefault(buffer.root, set()).add(i)
+    return [_group(calls, first, count, users, kept) for first, count in runs]
+
+
+def _group(calls, first, count, users, kept):
+    members = calls[first:first + count]
+    images = images_of(members[0])
+    slot = max(max(slot_of(call) for call in members), -(-images // MOST_SLOTS))
+    largest = max(slot_of(call) for call in members)
+    slot = -(-slot // largest) * largest
+    inside, outside = {}, 0
+    for call in members:
+        bytes_outside = 0
+        for buffer in call.buffers:
+            root = buffer.root
+            batched = root.is_promise and root.shape and root.shape[0] == images and buffer.offset == 0
+            if batched and root not in kept and all(first <= i < first + count for i in users[root]):
+                inside[root] = root.nbytes // images
+            elif root.shape and root.shape[0] == images:
+                bytes_outside += root.nbytes // images
+        outside = max(outside, bytes_outside)
+    spans = {root: span for root, span in memory.lifetimes(members, ()).items() if root in inside}
+    _, per_image = memory.place_spans(spans, inside)
+    block = max(1, min(slot, CACHE_BYTES // max(per_image + outside, 1)))
+    block = -(-slot // -(-slot // block))  # blocks as even as can be
+    places, size = memory.place_spans(spans, {root: nbytes * block for root, nbytes in inside.items()})
+    return Group(first, count, images, slot, block,
+                 {root: (places[root], inside[root]) for root in inside}, size)
+
+
+# ---- waiting -----------------------------------------------------------------------------------------------------
+
 def _region(buffer, places):
     """(space, begin, end) of a buffer's bytes: promises in the arena, real ones at their address."""
     if buffer.is_promise:
@@ -21,16 +154,21 @@ def _region(buffer, places):
     return "real", buffer.address, buffer.address + buffer.nbytes
 
 
-def waits(calls, places):
+def waits(calls, places, groups=()):
     """For each call, whether it touches what an earlier call since the last wait may still be working on.
 
-    Calls of a single group all run on the first thread, in order, and never wait for each other.
+    Calls of a single grain all run on the first thread, in order, and never wait for each other. Inside a group nobody
+    waits; the group as a whole does.
     """
     result, pending = [], []  # pending: (space, begin, end, written, alone) since the last wait
-    for call in calls:
-        tasks, grain, _, _ = call.work
-        alone = tasks <= grain
-        regions = [(*_region(buffer, places), written, alone) for buffer, written in call.operands]
+    spans = {group.first: group.count for group in groups}
+    i = 0
+    while i < len(calls):
+        count = spans.get(i, 1)
+        members = calls[i:i + count]
+        alone = count == 1 and members[0].work[0] <= members[0].work[1]
+        regions = [(*_region(buffer, places), written, alone) for call in members for buffer, written in call.operands
+                   if not buffer.is_promise or buffer.root in places]
         wait = any(space == other_space and begin < other_end and other_begin < end and (written or other_written)
                    and not (alone and other_alone)
                    for space, begin, end, written, _ in regions
@@ -38,5 +176,6 @@ def waits(calls, places):
         if wait:
             pending = []
         pending.extend(regions)
-        result.append(wait)
+        result += [wait] + [False] * (count - 1)
+        i += count
     return result

@@ -50,7 +50,6 @@ KERNEL_WORK(conv2d_pack) {
 KERNEL_RUN(conv2d_pack) {
     const cnn_window *g = &a->window;
     int64_t depth = g->k_h * g->k_w * g->in_c;
-    (void)scratch;
     for (int64_t panel = begin; panel < end; panel++) {
         int64_t f0 = panel * PANEL, width = min64(PANEL, g->out_c - f0), step = panel_step(width);
         float *to = a->packed + f0 * depth;
@@ -69,7 +68,6 @@ KERNEL_WORK(conv2d_pack_dx) {
 KERNEL_RUN(conv2d_pack_dx) {
     const cnn_window *g = &a->window;
     int64_t taps = g->k_h * g->k_w;
-    (void)scratch;
     for (int64_t panel = begin; panel < end; panel++) {
         int64_t c0 = panel * PANEL, width = min64(PANEL, g->in_c - c0), step = panel_step(width);
         float *to = a->packed + c0 * taps * g->out_c;

@@ -10,7 +10,7 @@ KERNEL_WORK(conv2d_dw) {
     const cnn_window *g = &a->window;
     int64_t rows = conv2d_dw_rows(g), wide = round_up(g->out_c, LANES);
     int64_t room = rows_under(g, rows) * columns_under(g) * g->in_c + rows * g->out_w * wide;
-    return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)room * sizeof(float)};
+    return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)room * sizeof(float), 0, 1};
 }
 
 /* to[channels] = (accumulate ? to : 0) + sum over pixels of dy[pixel][channels]. */
@@ -91,7 +91,6 @@ static vf sum_tree(const float *p, int64_t slot_size, int64_t from, int64_t to, 
 }
 
 KERNEL_RUN(sum_slots) {
-    (void)scratch;
     int64_t last = min64(end * SUM_CHUNK, a->size);
     for (int64_t i = begin * SUM_CHUNK; i < last; i += LANES) {
         int64_t n = min64(LANES, last - i);

@@ -79,7 +79,6 @@ KERNEL_RUN(dense) {
 KERNEL_WORK(dense_finish) { return (cnn_work){ceil_div(a->batch, FINISH_ROWS), 1, 0, 0}; }
 
 KERNEL_RUN(dense_finish) {
-    (void)scratch;
     int64_t last = min64(end * FINISH_ROWS, a->batch);
     for (int64_t n = begin * FINISH_ROWS; n < last; n++)
         for (int64_t u = 0; u < a->units; u += LANES) {

@@ -12,8 +12,10 @@
 #define TIERED(name) GLUE(name, CNN_TIER)
 
 /* KERNEL_RUN(conv2d) { ... } defines cnn_conv2d__avx2, KERNEL_WORK(conv2d) { ... } what it tells the run loop. */
+#define UNUSED __attribute__((unused))
 #define KERNEL_RUN(op) \
-    static void TIERED(cnn_##op)(const cnn_##op##_args *a, int64_t begin, int64_t end, void *scratch)
+    static void TIERED(cnn_##op)(const cnn_##op##_args *a, int64_t begin, int64_t end, void *scratch UNUSED, \
+                                 void *state UNUSED)
 #define KERNEL_WORK(op) static cnn_work TIERED(cnn_##op##_work)(const cnn_##op##_args *a)
 
 #include "igemm.c"
@@ -22,6 +24,13 @@
 #include "conv2d_dw.c"
 #include "winograd.c"
 #include "dense.c"
+
+#include "pool.c"
+#include "global_pool.c"
+#include "batch_norm.c"
+#include "dropout.c"
+#include "gather.c"
+#include "optimizers.c"
 
 const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {
 #define KERNEL(op)                                                                                            \

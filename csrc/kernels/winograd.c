@@ -83,7 +83,6 @@ KERNEL_WORK(winograd_pack) {
 
 KERNEL_RUN(winograd_pack) {
     int64_t rows = a->transpose ? a->out_c : a->in_c, columns = a->transpose ? a->in_c : a->out_c;
-    (void)scratch;
     for (int64_t panel = begin; panel < end; panel++)
         for (int64_t r = 0; r < rows; r++) {
             int64_t f0 = panel * PANEL, width = min64(PANEL, columns - f0), step = panel_step(width);
@@ -277,9 +276,9 @@ KERNEL_RUN(winograd) {
 KERNEL_WORK(winograd_dw) {
     const cnn_window *g = &a->window;
     int64_t tiles = block_rows(g) * tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    int64_t sums = POINTS * g->in_c * round_up(g->out_c, LANES);
-    int64_t room = POINTS * tiles * (wide + PANEL) + wide + sums;
-    return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)room * sizeof(float)};
+    size_t sums = (size_t)(POINTS * g->in_c * round_up(g->out_c, LANES)) * sizeof(float);
+    size_t room = (size_t)(POINTS * tiles * (wide + PANEL) + wide) * sizeof(float);
+    return (cnn_work){g->batch, a->images_per_slot, 1, room, sums, 1};
 }
 
 /* sums[c][columns] (+)= v[tile][c] times z[tile][step] over the tiles, for one point and one panel of channels. */
@@ -318,13 +317,16 @@ KERNEL_RUN(winograd_dw) {
     int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
     int64_t most = block_rows(g), columns = round_up(g->out_c, LANES);
     float *zeros = scratch, *v = zeros + wide, *z = v + POINTS * most * across * wide;
-    float *sums = z + POINTS * most * across * PANEL;
+    float *sums = state; /* [36][in_c][columns] of the slot so far */
     memset(zeros, 0, (size_t)wide * sizeof(float));
     for (int64_t n0 = begin; n0 < end;) { /* one slot after the other */
-        int64_t slot = n0 / a->images_per_slot, n1 = min64((slot + 1) * a->images_per_slot, end);
+        int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
+        int64_t n1 = min64(last, end);
+        int first = n0 % a->images_per_slot == 0;
         float *partial = a->partial + slot * (9 * g->in_c + 1) * g->out_c;
-        sum_pixels(a->dy + n0 * g->out_h * g->out_w * g->out_c, (n1 - n0) * g->out_h * g->out_w, g->out_c,
-                   partial + 9 * g->in_c * g->out_c, 0);
+        for (int64_t n = n0; n < n1; n++)
+            sum_pixels(a->dy + n * g->out_h * g->out_w * g->out_c, g->out_h * g->out_w, g->out_c,
+                       partial + 9 * g->in_c * g->out_c, !first || n > n0);
         for (int64_t r0 = n0 * down; r0 < n1 * down; r0 += most) {
             int64_t rows = min64(most, n1 * down - r0), tiles = rows * across;
             for (int64_t r = 0; r < rows; r++)
@@ -337,10 +339,10 @@ KERNEL_RUN(winograd_dw) {
                                            (r0 + r) % down, f0, width, z + r * across * step, tiles * step);
                 for (int64_t p = 0; p < POINTS; p++)
                     multiply_gradients(v + p * tiles * wide, wide, tiles, g->in_c, z + p * tiles * step, step,
-                                       sums + p * g->in_c * columns + f0, columns, r0 > n0 * down);
+                                       sums + p * g->in_c * columns + f0, columns, !first || r0 > n0 * down);
             }
         }
-        write_dw(g, sums, columns, partial);
+        if (n1 == last) write_dw(g, sums, columns, partial);
         n0 = n1;
     }
 }
