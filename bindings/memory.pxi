@@ -66,9 +66,11 @@ def release_free_memory():
     _free_bytes = 0
 
 
-_ITEM_SIZES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint64": 8, "bool": 1}
-_TYPE_NUMBERS = {"float32": cnp.NPY_FLOAT32, "float64": cnp.NPY_FLOAT64, "int32": cnp.NPY_INT32,
-                 "int64": cnp.NPY_INT64, "uint8": cnp.NPY_UINT8, "uint64": cnp.NPY_UINT64, "bool": cnp.NPY_BOOL}
+_TYPE_NUMBERS = {"float16": cnp.NPY_FLOAT16, "float32": cnp.NPY_FLOAT32, "float64": cnp.NPY_FLOAT64,
+                 "int8": cnp.NPY_INT8, "int16": cnp.NPY_INT16, "int32": cnp.NPY_INT32, "int64": cnp.NPY_INT64,
+                 "uint8": cnp.NPY_UINT8, "uint16": cnp.NPY_UINT16, "uint32": cnp.NPY_UINT32,
+                 "uint64": cnp.NPY_UINT64, "bool": cnp.NPY_BOOL}
+_ITEM_SIZES = {name: np.dtype(name).itemsize for name in _TYPE_NUMBERS}
 
 
 cdef class Buffer:

@@ -23,13 +23,22 @@ INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
 INLINE void store(float *p, vf v) { *(vf_unaligned *)p = v; }
 INLINE vf set(float f) { return f - (vf){0}; }
 
+#if LANES == 8
+#define LANE_INDEX ((vi){0, 1, 2, 3, 4, 5, 6, 7})
+#endif
+
 /* The first n elements, zeros after them; n may be anything from 0 to LANES. */
 INLINE vf load_n(const float *p, int64_t n) {
 #if LANES == 16
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
 #else
     vf v = {0};
+    if (n == LANES) return load(p);
+#if LANES == 8
+    v = (vf)_mm256_maskload_ps(p, (__m256i)(LANE_INDEX < (int32_t)n));
+#else
     memcpy(&v, p, (size_t)n * sizeof(float));
+#endif
     return v;
 #endif
 }
@@ -38,7 +47,15 @@ INLINE void store_n(float *p, vf v, int64_t n) {
 #if LANES == 16
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), (__m512)v);
 #else
+    if (n == LANES) {
+        store(p, v);
+        return;
+    }
+#if LANES == 8
+    _mm256_maskstore_ps(p, (__m256i)(LANE_INDEX < (int32_t)n), (__m256)v);
+#else
     memcpy(p, &v, (size_t)n * sizeof(float));
+#endif
 #endif
 }
 
@@ -69,8 +86,26 @@ INLINE vf vmin(vf a, vf b) {
 #endif
 }
 
+INLINE vf vsqrt(vf v) {
+#if LANES == 16
+    return (vf)_mm512_sqrt_ps((__m512)v);
+#elif LANES == 8
+    return (vf)_mm256_sqrt_ps((__m256)v);
+#elif defined(__x86_64__)
+    return (vf)_mm_sqrt_ps((__m128)v);
+#elif defined(__aarch64__)
+    return (vf)vsqrtq_f32((float32x4_t)v);
+#else
+    for (int i = 0; i < LANES; i++) v[i] = __builtin_sqrtf(v[i]);
+    return v;
+#endif
+}
+
 /* Where mask is all ones take a, where it is zero take b. */
 INLINE vf choose(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+
+/* The gradient behind a ReLU with output y; a NaN in y does not stop it. */
+INLINE vf behind_relu(vf y, vf dy) { return choose(~(y <= 0), dy, set(0)); }
 
 /* The sum of the lanes, halves added to halves: one fixed tree. */
 INLINE float sum_lanes(vf v) {
