@@ -93,6 +93,7 @@ cdef extern from "cnn.h" nogil:
         const float *dy
         const float *packed
         float *dx
+        const float *behind
         int32_t accumulate
 
     ctypedef struct cnn_conv2d_dw_args:
@@ -114,6 +115,7 @@ cdef extern from "cnn.h" nogil:
         const float *packed
         const float *b
         float *y
+        const float *behind
         int32_t activation, accumulate
 
     ctypedef struct cnn_sum_slots_args:
@@ -135,6 +137,7 @@ cdef extern from "cnn.h" nogil:
         const float *dy
         const float *w
         float *dx
+        const float *behind
         int64_t batch, depth, units
         int32_t accumulate
 

@@ -39,13 +39,15 @@ def conv2d(Buffer x, Buffer packed, Buffer b, Buffer y, tuple w_shape, strides, 
     return call.writes(&a.y, y, y.shape[:3] + (w_shape[3],))
 
 
-def conv2d_dx(Buffer dy, Buffer packed, Buffer dx, tuple w_shape, strides, dilation, pads, bint accumulate):
+def conv2d_dx(Buffer dy, Buffer packed, Buffer dx, tuple w_shape, strides, dilation, pads, bint accumulate,
+              Buffer behind=None):
     cdef Call call = Call(CNN_conv2d_dx)
     cdef cnn_conv2d_dx_args *a = <cnn_conv2d_dx_args *> call.args
     _window(&a.window, dx, w_shape, dy, strides, dilation, pads)
     a.accumulate = accumulate
     call.reads(&a.dy, dy, (dx.shape[0],) + dy.shape[1:3] + (w_shape[3],))
     call.reads(&a.packed, packed, (conv2d_packed_size(w_shape, True),))
+    call.reads(&a.behind, behind, dx.shape)
     return call.writes(&a.dx, dx, dx.shape[:3] + (w_shape[2],))
 
 
@@ -79,7 +81,8 @@ def winograd_pack(Buffer w, Buffer packed, bint transpose=False):
     return call.writes(&a.packed, packed, (winograd_packed_size(w.shape, transpose),))
 
 
-def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, bint relu=False, bint accumulate=False):
+def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, bint relu=False, bint accumulate=False,
+             Buffer behind=None):
     """y from x, or dx (as y) from dy (as x) with transposed filters and pads of 2 - pad."""
     cdef Call call = Call(CNN_winograd)
     cdef cnn_winograd_args *a = <cnn_winograd_args *> call.args
@@ -89,6 +92,7 @@ def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, bint relu=
     call.reads(&a.x, x, (y.shape[0],) + x.shape[1:])
     call.reads(&a.packed, packed, (winograd_packed_size(w_shape),))
     call.reads(&a.b, b, (y.shape[3],))
+    call.reads(&a.behind, behind, y.shape)
     return call.writes(&a.y, y)
 
 
@@ -146,13 +150,14 @@ def dense_finish(Buffer partial, Buffer b, Buffer y, bint relu=False):
     return call.writes(&a.y, y, (a.batch, a.units))
 
 
-def dense_dx(Buffer dy, Buffer w, Buffer dx, bint accumulate):
+def dense_dx(Buffer dy, Buffer w, Buffer dx, bint accumulate, Buffer behind=None):
     cdef Call call = Call(CNN_dense_dx)
     cdef cnn_dense_dx_args *a = <cnn_dense_dx_args *> call.args
     a.batch, a.depth, a.units = dx.shape[0], w.shape[0], w.shape[1]
     a.accumulate = accumulate
     call.reads(&a.dy, dy, (a.batch, a.units))
     call.reads(&a.w, w, (a.depth, a.units))
+    call.reads(&a.behind, behind, (a.batch, a.depth))
     return call.writes(&a.dx, dx, (a.batch, a.depth))
 
 

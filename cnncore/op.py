@@ -19,6 +19,7 @@ class Grad(NamedTuple):
 
     buffer: object  # a float32 Buffer of the input's shape
     accumulate: bool  # add to what is there, instead of overwriting
+    behind_relu: bool = False  # the input is a ReLU's output: write 0 where it is not above 0 (ops with masks_relu)
 
 
 class Op:
@@ -29,6 +30,8 @@ class Op:
     """
 
     visible = 1  # how many of the outputs the caller sees; the rest is kept for backward only
+    relu = False  # whether the (one) output went through a fused ReLU, whose backward takes `masked`
+    masks_relu = False  # whether backward honours Grad.behind_relu, which spares the op before it a pass over memory
 
     @property
     def name(self):
@@ -50,6 +53,7 @@ class Op:
         d_outputs: Buffers of the visible outputs' gradients, None for one that nothing depended on. They may be
         overwritten only by calls of this very list.
         d_inputs: a Grad, or None where no gradient is wanted, for each input.
+        An op whose `relu` is true also takes `masked`: whether d_outputs are 0 already where the output is not above 0.
         """
         raise NotImplementedError(f"{self.name} has no gradient")
 
@@ -118,67 +122,94 @@ def gradient(targets, sources, seeds):
         sources: list of Tensors.
         seeds: list of Buffers, one of each target's shape.
     """
-    from cnncore.ops.elementwise import accumulate_calls, copy_calls
-
-    run = executor.current()
     path, wanted = _reaching(targets, sources)
-    kept = {t.key for t in sources}
-    grads, shared = {}, set()  # shared: keys whose gradient's memory another key or the caller also holds
-
-    def add(key, buffer):
-        """Adds a finished buffer to a tensor's gradient."""
-        if key not in grads:
-            grads[key] = buffer
-            shared.add(key)
-        else:
-            own(key)
-            run.emit(accumulate_calls(buffer, grads[key]))
-
-    def own(key):
-        if key in shared:
-            fresh = run.empty(grads[key].shape)
-            run.emit(copy_calls(grads[key], fresh))
-            grads[key] = fresh
-            shared.discard(key)
-
+    grads = _Gradients({t.key for t in sources}, wanted)
     for target, seed in zip(targets, seeds):
         if target.key in wanted:
-            add(target.key, seed)
+            grads.add(target.key, seed)
     for node in path:
-        d_outputs = [grads.get(key) for key in node.keys]
+        d_outputs = [grads.buffers.get(key) for key in node.keys]
         if all(d is None for d in d_outputs):
             continue
         if isinstance(node.op, ViewOp):
             source = node.inputs[0]
-            add(source.key, d_outputs[0].view(source.shape))
+            grads.add(source.key, d_outputs[0].view(source.shape), masked=node.keys[0] not in grads.unmasked)
         else:
-            d_inputs, twice = _destinations(run, node, wanted, grads, own)
-            run.emit(node.op.backward(run.empty, node.buffers, node.outputs, d_outputs, d_inputs))
-            for key, buffer in twice:
-                add(key, buffer)
+            grads.through(node, d_outputs)
         for key in node.keys:
-            if key not in kept:
-                grads.pop(key, None)
-                shared.discard(key)
-    return [grads.get(t.key) for t in sources]
+            grads.forget(key)
+    return [grads.buffers.get(t.key) for t in sources]
 
 
-def _destinations(run, node, wanted, grads, own):
-    """A Grad for each input that wants one; an input that stands twice gets a second buffer, to be added after."""
-    d_inputs, twice, here = [], [], set()
-    for t in node.inputs:
-        if t is None or t.key not in wanted or t.dtype != "float32":
-            d_inputs.append(None)
-        elif t.key in here:
-            buffer = run.empty(t.shape)
-            twice.append((t.key, buffer))
-            d_inputs.append(Grad(buffer, False))
-        elif t.key in grads:
-            own(t.key)
-            d_inputs.append(Grad(grads[t.key], True))
-            here.add(t.key)
+def _behind_relu(tensor):
+    """Whether a tensor is the output of a fused ReLU, as it is or viewed."""
+    node = tensor.node
+    while node is not None and isinstance(node.op, ViewOp):
+        node = node.inputs[0].node
+    return node is not None and node.op.relu
+
+
+class _Gradients:
+    """The gradients known so far, by the key of their tensor."""
+
+    def __init__(self, kept, wanted):
+        self.kept, self.wanted = kept, wanted
+        self.buffers = {}
+        self.shared = set()  # keys whose buffer another key or the caller also holds
+        self.unmasked = set()  # keys of which some part may differ from 0 where a ReLU's output does not
+        self.run = executor.current()
+
+    def add(self, key, buffer, masked=False):
+        """Adds a finished buffer to a tensor's gradient."""
+        from cnncore.ops.elementwise import accumulate_calls
+
+        if not masked:
+            self.unmasked.add(key)
+        if key not in self.buffers:
+            self.buffers[key] = buffer
+            self.shared.add(key)
         else:
-            grads[t.key] = run.empty(t.shape)
-            d_inputs.append(Grad(grads[t.key], False))
+            self.own(key)
+            self.run.emit(accumulate_calls(buffer, self.buffers[key]))
+
+    def own(self, key):
+        """Makes a gradient's buffer its own, so that it may be added to."""
+        from cnncore.ops.elementwise import copy_calls
+
+        if key in self.shared:
+            fresh = self.run.empty(self.buffers[key].shape)
+            self.run.emit(copy_calls(self.buffers[key], fresh))
+            self.buffers[key] = fresh
+            self.shared.discard(key)
+
+    def forget(self, key):
+        if key not in self.kept:
+            self.buffers.pop(key, None)
+            self.shared.discard(key)
+
+    def through(self, node, d_outputs):
+        """Runs one node's backward."""
+        d_inputs, twice, here = [], [], set()
+        for t in node.inputs:
+            if t is None or t.key not in self.wanted or t.dtype != "float32":
+                d_inputs.append(None)
+                continue
+            behind = node.op.masks_relu and t.key not in self.kept and _behind_relu(t)
+            if not behind:
+                self.unmasked.add(t.key)
+            if t.key in here:  # an input that stands twice gets a second buffer, added after
+                buffer = self.run.empty(t.shape)
+                twice.append((t.key, buffer, behind))
+                d_inputs.append(Grad(buffer, False, behind))
+                continue
+            accumulate = t.key in self.buffers
+            if accumulate:
+                self.own(t.key)
+            else:
+                self.buffers[t.key] = self.run.empty(t.shape)
+            d_inputs.append(Grad(self.buffers[t.key], accumulate, behind))
             here.add(t.key)
-    return d_inputs, twice
+        options = {"masked": node.keys[0] not in self.unmasked} if node.op.relu else {}
+        self.run.emit(node.op.backward(self.run.empty, node.buffers, node.outputs, d_outputs, d_inputs, **options))
+        for key, buffer, behind in twice:
+            self.add(key, buffer, masked=behind)

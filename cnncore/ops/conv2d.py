@@ -41,6 +41,8 @@ def slot_images(batch, slot_bytes):
 class Conv2D(Op):
     """y = act(x * w + b), x (n, h, w, c), w (kh, kw, c, f), b (f), y (n, oh, ow, f)."""
 
+    masks_relu = True
+
     def __init__(self, strides=(1, 1), padding="valid", dilation=(1, 1), activation=None):
         self.strides, self.padding, self.dilation = tuple(strides), padding, tuple(dilation)
         self.relu = activation == "relu"
@@ -86,12 +88,12 @@ class Conv2D(Op):
         return [_core.conv2d_pack(w, packed),
                 _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, self._geometry(x, w)[1], self.relu)]
 
-    def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
+    def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         x, w, b = inputs
         dx, dw, db = d_inputs
         pads, winograd = self._geometry(x, w)[1], self._winograd(x, w)
         geometry = (w.shape, self.strides, self.dilation, pads)
-        dz, calls = masked(empty, outputs[0], d_outputs[0], self.relu)
+        dz, calls = behind_relu(empty, outputs[0], d_outputs[0], self.relu and not masked)
         if dw or db:
             rows, images = w.size // w.shape[3] + 1, slot_images(x.shape[0], 4 * w.size)
             partial = empty((-(-x.shape[0] // images), rows, w.shape[3]))
@@ -102,15 +104,17 @@ class Conv2D(Op):
         if dx and winograd:
             packed = empty((_core.winograd_packed_size(w.shape, True),))
             calls += [_core.winograd_pack(w, packed, True),
-                      _core.winograd(dz, packed, None, dx.buffer, (2 - pads[0], 2 - pads[1]), False, dx.accumulate)]
+                      _core.winograd(dz, packed, None, dx.buffer, (2 - pads[0], 2 - pads[1]), False, dx.accumulate,
+                                     x if dx.behind_relu else None)]
         elif dx:
             packed = empty((_core.conv2d_packed_size(w.shape, True),))
             calls += [_core.conv2d_pack(w, packed, True),
-                      _core.conv2d_dx(dz, packed, dx.buffer, *geometry, dx.accumulate)]
+                      _core.conv2d_dx(dz, packed, dx.buffer, *geometry, dx.accumulate,
+                                      x if dx.behind_relu else None)]
         return calls
 
 
-def masked(empty, y, dy, relu):
+def behind_relu(empty, y, dy, relu):
     """dy where a fused ReLU let the value through, 0 elsewhere; dy itself where there is none."""
     if not relu:
         return dy, []

@@ -1,7 +1,7 @@
 """The dense layer's product: its shape rule, its forward and its backward."""
 from cnncore import _core
 from cnncore.op import Op, Spec, apply
-from cnncore.ops.conv2d import masked
+from cnncore.ops.conv2d import behind_relu
 
 
 def depth_slots(batch, depth, units):
@@ -12,6 +12,8 @@ def depth_slots(batch, depth, units):
 
 class Dense(Op):
     """y = act(x @ w + b), x (n, k), w (k, u), b (u), y (n, u)."""
+
+    masks_relu = True
 
     def __init__(self, activation=None):
         self.relu = activation == "relu"
@@ -33,14 +35,14 @@ class Dense(Op):
         partial = empty((slots, *y.shape))
         return [_core.dense(x, w, None, y, partial), _core.dense_finish(partial, b, y, self.relu)]
 
-    def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
+    def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         x, w, b = inputs
         dx, dw, db = d_inputs
-        dz, calls = masked(empty, outputs[0], d_outputs[0], self.relu)
+        dz, calls = behind_relu(empty, outputs[0], d_outputs[0], self.relu and not masked)
         if dw or db:
             calls += dw_calls(empty, x, w, dz, dw, db)
         if dx:
-            calls.append(_core.dense_dx(dz, w, dx.buffer, dx.accumulate))
+            calls.append(_core.dense_dx(dz, w, dx.buffer, dx.accumulate, x if dx.behind_relu else None))
         return calls
 
 

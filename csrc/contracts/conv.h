@@ -34,6 +34,7 @@ typedef struct {
     const float *dy;     /* [batch][out_h][out_w][out_c] */
     const float *packed; /* from conv2d_pack_dx */
     float *dx;           /* [batch][in_h][in_w][in_c] */
+    const float *behind; /* NULL, or the ReLU's output that was conv2d's x: dx is 0 where it is not above 0 */
     int32_t accumulate;
 } cnn_conv2d_dx_args;
 
@@ -80,6 +81,7 @@ typedef struct {
     const float *dy; /* [batch][units] */
     const float *w;  /* [depth][units] */
     float *dx;       /* [batch][depth] */
+    const float *behind; /* NULL, or the ReLU's output that was x: dx is 0 where it is not above 0 */
     int64_t batch, depth, units;
     int32_t accumulate;
 } cnn_dense_dx_args;
@@ -115,6 +117,7 @@ typedef struct {
     const float *packed;
     const float *b; /* [out_c], or NULL */
     float *y;
+    const float *behind; /* NULL, or as for conv2d_dx */
     int32_t activation, accumulate;
 } cnn_winograd_args;
 

@@ -128,7 +128,7 @@ KERNEL_RUN(conv2d) {
             const float *row[MR];
             float *to[MR];
             product_tile t = {row, a_offset, w_offset, runs, length, step, a->packed + f0 * depth,
-                              a->b ? a->b + f0 : NULL, to, width, 0, a->activation == CNN_RELU};
+                              a->b ? a->b + f0 : NULL, to, width, 0, a->activation == CNN_RELU, NULL};
             for (int64_t r = 0; r < runs; r++) w_offset[r] = r * length * step;
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t p0 = tile_begin(pixels, tiles, tile), p1 = tile_begin(pixels, tiles, tile + 1);
@@ -217,8 +217,9 @@ KERNEL_RUN(conv2d_dx) {
                 phase ph = list_taps(g, at / g->stride_w, at % g->stride_w, in.row_step, step, a_offset, w_offset);
                 const float *row[MR];
                 float *to[MR];
+                const float *behind[MR];
                 product_tile t = {row, a_offset, w_offset, ph.runs, ph.length, step, a->packed + c0 * depth,
-                                  NULL, to, width, a->accumulate, 0};
+                                  NULL, to, width, a->accumulate, 0, a->behind ? behind : NULL};
                 /* The phase's pixels: rows iy0 <= qy * stride_h + phase_h < iy1, columns likewise. */
                 int64_t qy0 = ceil_div(max64(iy0 - ph.phase_h, 0), g->stride_h);
                 int64_t lines = iy1 > ph.phase_h ? ceil_div(iy1 - ph.phase_h, g->stride_h) - qy0 : 0;
@@ -231,6 +232,7 @@ KERNEL_RUN(conv2d_dx) {
                         int64_t iy = qy * g->stride_h + ph.phase_h, ix = qx * g->stride_w + ph.phase_w;
                         row[p - p0] = in.rows + (qy - oy0) * in.row_step + (qx - ox0) * g->out_c;
                         to[p - p0] = dx + (iy * g->in_w + ix) * g->in_c + c0;
+                        if (a->behind) behind[p - p0] = a->behind + (to[p - p0] - a->dx);
                     }
                     product(&t, (int)(p1 - p0));
                 }

@@ -44,7 +44,7 @@ static void dense_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t
             const float *row[MR];
             float *to[MR];
             product_tile t = {row, no_offset, no_offset, 1, depth, in_place ? a->units : step, in_place ? w : packed,
-                              k == k0 && b ? b + u : NULL, to, width, k > k0, relu && k + DEPTH_BLOCK >= k1};
+                              k == k0 && b ? b + u : NULL, to, width, k > k0, relu && k + DEPTH_BLOCK >= k1, NULL};
             if (!in_place) pack_columns(w, a->units, depth, width, step, packed);
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t p0 = n0 + tile_begin(n1 - n0, tiles, tile), p1 = n0 + tile_begin(n1 - n0, tiles, tile + 1);
@@ -149,9 +149,13 @@ KERNEL_RUN(dense_dx) {
                     int64_t width = min64(PANEL, last - k);
                     const float *row[MR];
                     float *to[MR];
+                    const float *behind[MR];
+                    int finish = a->behind && u + DEPTH_BLOCK >= a->units;
                     product_tile t = {row, no_offset, no_offset, 1, depth, panel_step(width),
-                                      packed + (k - first) * depth, NULL, to, width, a->accumulate || u > 0, 0};
+                                      packed + (k - first) * depth, NULL, to, width, a->accumulate || u > 0, 0,
+                                      finish ? behind : NULL};
                     for (int64_t n = n0; n < n1; n++) {
+                        if (finish) behind[n - n0] = a->behind + n * a->depth + k;
                         row[n - n0] = a->dy + n * a->units + u;
                         to[n - n0] = a->dx + n * a->depth + k;
                     }

@@ -19,6 +19,7 @@ typedef struct {
     int64_t width;    /* columns to write; a last vector may be partial */
     int accumulate;   /* start from what y holds; b must be NULL */
     int relu;
+    const float *const *behind; /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
 } product_tile;
 
 /* acc[i][j] from b or y, or zero. */
@@ -55,6 +56,9 @@ INLINE void product_m(const product_tile *t, const int m, const int nv) {
     if (t->relu)
         UNROLL for (int i = 0; i < m; i++)
             UNROLL for (int j = 0; j < nv; j++) acc[i][j] = vmax(set(0), acc[i][j]);
+    if (t->behind)
+        UNROLL for (int i = 0; i < m; i++)
+            UNROLL for (int j = 0; j < nv; j++) acc[i][j] = behind_relu(start(t->behind[i], t->width, j), acc[i][j]);
     UNROLL for (int i = 0; i < m; i++)
         UNROLL for (int j = 0; j < nv; j++) finish(t->y[i], acc[i][j], t->width, j);
 }

@@ -209,6 +209,10 @@ static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int6
                     vf value = out[s] + bias;
                     if (a->accumulate) value += n == LANES ? load(y) : load_n(y, n);
                     if (a->activation == CNN_RELU) value = vmax(set(0), value);
+                    if (a->behind) {
+                        const float *was = a->behind + (y - a->y);
+                        value = behind_relu(n == LANES ? load(was) : load_n(was, n), value);
+                    }
                     if (n == LANES)
                         store(y, value);
                     else
@@ -235,7 +239,7 @@ static void multiply_point(const float *v, int64_t wide, int64_t tiles, int64_t 
     static const int64_t no_offset[1] = {0};
     const float *row[MR];
     float *to[MR];
-    product_tile t = {row, no_offset, no_offset, 1, in_c, step, w, NULL, to, step, 0, 0};
+    product_tile t = {row, no_offset, no_offset, 1, in_c, step, w, NULL, to, step, 0, 0, NULL};
     int64_t groups = ceil_div(tiles, MR);
     for (int64_t i = 0; i < groups; i++) {
         int64_t t0 = tile_begin(tiles, groups, i), t1 = tile_begin(tiles, groups, i + 1);
