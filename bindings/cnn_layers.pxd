@@ -49,6 +49,7 @@ cdef extern from "cnn.h" nogil:
         cnn_window window
         const float *dy
         const void *position
+        const float *y
         float *dx
         int32_t accumulate
 
@@ -60,6 +61,7 @@ cdef extern from "cnn.h" nogil:
     ctypedef struct cnn_avg_pool2d_dx_args:
         cnn_window window
         const float *dy
+        const float *behind
         float *dx
         int32_t accumulate
 
@@ -72,6 +74,7 @@ cdef extern from "cnn.h" nogil:
     ctypedef struct cnn_global_max_pool2d_dx_args:
         const float *dy
         const int32_t *position
+        const float *y
         float *dx
         int64_t batch, pixels, channels
         int32_t accumulate
@@ -83,6 +86,7 @@ cdef extern from "cnn.h" nogil:
 
     ctypedef struct cnn_global_avg_pool2d_dx_args:
         const float *dy
+        const float *behind
         float *dx
         int64_t batch, pixels, channels
         int32_t accumulate
@@ -154,6 +158,7 @@ cdef extern from "cnn.h" nogil:
         const float *dy
         const float *mean
         const float *coef
+        const float *behind
         float *dx
         int64_t batch, rows, channels
         int32_t accumulate
@@ -170,6 +175,7 @@ cdef extern from "cnn.h" nogil:
     ctypedef struct cnn_dropout_dx_args:
         const float *dy
         const uint8_t *mask
+        const float *behind
         float *dx
         int64_t batch, image_size
         float scale

@@ -27,13 +27,15 @@ def max_pool2d(Buffer x, Buffer y, Buffer position, pool, strides, pads):
     return call.writes(&a.position, position, y.shape, position_dtype(pool))
 
 
-def max_pool2d_dx(Buffer dy, Buffer position, Buffer dx, pool, strides, pads, bint accumulate):
+def max_pool2d_dx(Buffer dy, Buffer position, Buffer y, Buffer dx, pool, strides, pads, bint accumulate):
+    """y is None unless the gradient is wanted behind the ReLU that x came from."""
     cdef Call call = Call(CNN_max_pool2d_dx)
     cdef cnn_max_pool2d_dx_args *a = <cnn_max_pool2d_dx_args *> call.args
     _pool_window(&a.window, dx, dy, pool, strides, pads)
     a.accumulate = accumulate
     call.reads(&a.dy, dy)
     call.reads(&a.position, position, dy.shape, position_dtype(pool))
+    call.reads(&a.y, y, dy.shape)
     return call.writes(&a.dx, dx)
 
 
@@ -45,12 +47,14 @@ def avg_pool2d(Buffer x, Buffer y, pool, strides, pads):
     return call.writes(&a.y, y)
 
 
-def avg_pool2d_dx(Buffer dy, Buffer dx, pool, strides, pads, bint accumulate):
+def avg_pool2d_dx(Buffer dy, Buffer behind, Buffer dx, pool, strides, pads, bint accumulate):
+    """behind is x where that is a ReLU's output and the gradient is wanted behind it, else None."""
     cdef Call call = Call(CNN_avg_pool2d_dx)
     cdef cnn_avg_pool2d_dx_args *a = <cnn_avg_pool2d_dx_args *> call.args
     _pool_window(&a.window, dx, dy, pool, strides, pads)
     a.accumulate = accumulate
     call.reads(&a.dy, dy)
+    call.reads(&a.behind, behind, dx.shape)
     return call.writes(&a.dx, dx)
 
 
@@ -74,13 +78,14 @@ def global_max_pool2d(Buffer x, Buffer y, Buffer position):
     return call.writes(&a.position, position, (a.batch, a.channels), "int32")
 
 
-def global_max_pool2d_dx(Buffer dy, Buffer position, Buffer dx, bint accumulate):
+def global_max_pool2d_dx(Buffer dy, Buffer position, Buffer y, Buffer dx, bint accumulate):
     cdef Call call = Call(CNN_global_max_pool2d_dx)
     cdef cnn_global_max_pool2d_dx_args *a = <cnn_global_max_pool2d_dx_args *> call.args
     a.batch, a.pixels, a.channels = _image_rows(dx)
     a.accumulate = accumulate
     call.reads(&a.dy, dy, (a.batch, a.channels))
     call.reads(&a.position, position, (a.batch, a.channels), "int32")
+    call.reads(&a.y, y, (a.batch, a.channels))
     return call.writes(&a.dx, dx)
 
 
@@ -92,12 +97,13 @@ def global_avg_pool2d(Buffer x, Buffer y):
     return call.writes(&a.y, y, (a.batch, a.channels))
 
 
-def global_avg_pool2d_dx(Buffer dy, Buffer dx, bint accumulate):
+def global_avg_pool2d_dx(Buffer dy, Buffer behind, Buffer dx, bint accumulate):
     cdef Call call = Call(CNN_global_avg_pool2d_dx)
     cdef cnn_global_avg_pool2d_dx_args *a = <cnn_global_avg_pool2d_dx_args *> call.args
     a.batch, a.pixels, a.channels = _image_rows(dx)
     a.accumulate = accumulate
     call.reads(&a.dy, dy, (a.batch, a.channels))
+    call.reads(&a.behind, behind, dx.shape)
     return call.writes(&a.dx, dx)
 
 
@@ -196,8 +202,9 @@ def bn_dfinish(Buffer x, Buffer slots, Buffer gamma, Buffer rstd, Buffer dgamma,
     return call.writes(&a.coef, coef, (3,) + channels)
 
 
-def bn_dx(Buffer x, Buffer y, Buffer dy, Buffer mean, Buffer coef, Buffer dx, bint accumulate):
-    """x is None where mean and variance did not depend on it, y where no ReLU followed."""
+def bn_dx(Buffer x, Buffer y, Buffer dy, Buffer mean, Buffer coef, Buffer behind, Buffer dx, bint accumulate):
+    """x is None where mean and variance did not depend on it, y where no ReLU followed or dy is masked already, behind
+    unless x is a ReLU's output and the gradient is wanted behind it."""
     cdef Call call = Call(CNN_bn_dx)
     cdef cnn_bn_dx_args *a = <cnn_bn_dx_args *> call.args
     a.batch, a.rows, a.channels = _image_rows(dx)
@@ -208,6 +215,7 @@ def bn_dx(Buffer x, Buffer y, Buffer dy, Buffer mean, Buffer coef, Buffer dx, bi
     if x is not None:
         call.reads(&a.mean, mean, (a.channels,))
     call.reads(&a.coef, coef, (3, a.channels))
+    call.reads(&a.behind, behind, dx.shape)
     return call.writes(&a.dx, dx)
 
 
@@ -225,7 +233,7 @@ def dropout(Buffer x, Buffer state, Buffer y, Buffer mask, uint32_t drop, float 
     return call.writes(&a.mask, mask, x.shape, "uint8")
 
 
-def dropout_dx(Buffer dy, Buffer mask, Buffer dx, float scale, bint accumulate):
+def dropout_dx(Buffer dy, Buffer mask, Buffer behind, Buffer dx, float scale, bint accumulate):
     cdef Call call = Call(CNN_dropout_dx)
     cdef cnn_dropout_dx_args *a = <cnn_dropout_dx_args *> call.args
     a.batch = dx.shape[0] if dx.shape else 1
@@ -233,6 +241,7 @@ def dropout_dx(Buffer dy, Buffer mask, Buffer dx, float scale, bint accumulate):
     a.scale, a.accumulate = scale, accumulate
     call.reads(&a.dy, dy, dx.shape)
     call.reads(&a.mask, mask, dx.shape, "uint8")
+    call.reads(&a.behind, behind, dx.shape)
     return call.writes(&a.dx, dx)
 
 

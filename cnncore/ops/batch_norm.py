@@ -28,6 +28,8 @@ def slots_shape(shape):
 
 
 class _BatchNorm(Op):
+    masks_relu = True
+
     def __init__(self, epsilon, activation):
         self.epsilon, self.relu = epsilon, activation == "relu"
 
@@ -41,7 +43,8 @@ class _BatchNorm(Op):
                                  f"channel. Received: shape {p.shape}, {p.dtype}, for an input of shape {x.shape}")
 
     def _gradients(self, empty, inputs, y, mean, rstd, dy, d_inputs, frozen):
-        """The calls for dx, dgamma and dbeta; `frozen` where mean and variance did not depend on x."""
+        """The calls for dx, dgamma and dbeta; y is None where dy needs no mask, `frozen` means that mean and variance
+        did not depend on x."""
         x, gamma = inputs[:2]
         dx, dgamma, dbeta = d_inputs[:3]
         if dx is None and dgamma is None and dbeta is None:
@@ -49,12 +52,12 @@ class _BatchNorm(Op):
         rows = cut(x.shape)
         slots = empty(slots_shape(x.shape), "float64")
         coef = empty((3, x.shape[-1]))
-        y = y if self.relu else None
         calls = [_core.bn_dstats(x, y, dy, mean, slots, *rows),
                  _core.bn_dfinish(x, slots, gamma, rstd, dgamma and dgamma.buffer, dbeta and dbeta.buffer, coef, *rows,
                                   bool(dgamma and dgamma.accumulate), bool(dbeta and dbeta.accumulate))]
         if dx:
-            calls.append(_core.bn_dx(None if frozen else x, y, dy, mean, coef, dx.buffer, dx.accumulate))
+            calls.append(_core.bn_dx(None if frozen else x, y, dy, mean, coef, x if dx.behind_relu else None, dx.buffer,
+                                     dx.accumulate))
         return calls
 
 
@@ -88,8 +91,9 @@ class BatchNormTrain(_BatchNorm):
                                 self.momentum, self.epsilon),
                 _core.bn_apply(x, scale, shift, y, self.relu)]
 
-    def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
+    def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         y, mean, rstd = outputs
+        y = y if self.relu and not masked else None
         return self._gradients(empty, inputs, y, mean, rstd, d_outputs[0], d_inputs, frozen=False)
 
 
@@ -115,11 +119,12 @@ class BatchNormInfer(_BatchNorm):
                               self.epsilon),
                 _core.bn_apply(x, scale, shift, y, self.relu)]
 
-    def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
+    def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         if d_inputs[3] or d_inputs[4]:
             raise ValueError("The mean and the variance that batch_norm_infer normalizes with get no gradient. Use "
                              "batch_norm_train, or compute the normalization from single operations")
         y, rstd = outputs
+        y = y if self.relu and not masked else None
         return self._gradients(empty, inputs, y, inputs[3], rstd, d_outputs[0], d_inputs, frozen=True)
 
 

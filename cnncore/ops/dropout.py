@@ -7,6 +7,7 @@ class Dropout(Op):
     """y = x * mask / (1 - rate), each element of mask being 0 with probability `rate`, else 1."""
 
     name = "dropout"
+    masks_relu = True
 
     def __init__(self, rate):
         self.rate = float(rate)
@@ -33,7 +34,8 @@ class Dropout(Op):
         dx = d_inputs[0]
         if dx is None:
             return []
-        return [_core.dropout_dx(d_outputs[0], outputs[1], dx.buffer, self.scale, dx.accumulate)]
+        return [_core.dropout_dx(d_outputs[0], outputs[1], inputs[0] if dx.behind_relu else None, dx.buffer, self.scale,
+                                 dx.accumulate)]
 
 
 def dropout(x, rate, state):

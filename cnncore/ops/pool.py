@@ -14,6 +14,8 @@ def output_length(length, pool, stride, padding):
 class _Pool(Op):
     """A window that slides over images: x (n, h, w, c), y (n, oh, ow, c)."""
 
+    masks_relu = True
+
     def __init__(self, pool, strides=None, padding="valid"):
         self.pool, self.strides, self.padding = tuple(pool), tuple(strides or pool), padding
         if padding not in ("valid", "same"):
@@ -59,7 +61,9 @@ class MaxPool2D(_Pool):
         (dx,) = d_inputs
         if dx is None:
             return []
-        return [_core.max_pool2d_dx(d_outputs[0], outputs[1], dx.buffer, *self._geometry(dx.buffer), dx.accumulate)]
+        y, position = outputs
+        return [_core.max_pool2d_dx(d_outputs[0], position, y if dx.behind_relu else None, dx.buffer,
+                                    *self._geometry(dx.buffer), dx.accumulate)]
 
 
 class AvgPool2D(_Pool):
@@ -77,11 +81,14 @@ class AvgPool2D(_Pool):
         (dx,) = d_inputs
         if dx is None:
             return []
-        return [_core.avg_pool2d_dx(d_outputs[0], dx.buffer, *self._geometry(dx.buffer), dx.accumulate)]
+        return [_core.avg_pool2d_dx(d_outputs[0], inputs[0] if dx.behind_relu else None, dx.buffer,
+                                    *self._geometry(dx.buffer), dx.accumulate)]
 
 
 class _GlobalPool(Op):
     """All pixels of an image become one: x (n, h, w, c), y (n, c)."""
+
+    masks_relu = True
 
     def _y_shape(self, x):
         if len(x.shape) != 4 or x.dtype != "float32":
@@ -109,7 +116,9 @@ class GlobalMaxPool2D(_GlobalPool):
         (dx,) = d_inputs
         if dx is None:
             return []
-        return [_core.global_max_pool2d_dx(d_outputs[0], outputs[1], dx.buffer, dx.accumulate)]
+        y, position = outputs
+        return [_core.global_max_pool2d_dx(d_outputs[0], position, y if dx.behind_relu else None, dx.buffer,
+                                           dx.accumulate)]
 
 
 class GlobalAvgPool2D(_GlobalPool):
@@ -127,7 +136,8 @@ class GlobalAvgPool2D(_GlobalPool):
         (dx,) = d_inputs
         if dx is None:
             return []
-        return [_core.global_avg_pool2d_dx(d_outputs[0], dx.buffer, dx.accumulate)]
+        return [_core.global_avg_pool2d_dx(d_outputs[0], inputs[0] if dx.behind_relu else None, dx.buffer,
+                                           dx.accumulate)]
 
 
 def max_pool2d(x, pool, strides=None, padding="valid"):

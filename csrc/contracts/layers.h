@@ -13,12 +13,14 @@ typedef struct {
     void *position; /* [batch][out_h][out_w][in_c], or NULL */
 } cnn_max_pool2d_args;
 
-/* dx[n][iy][ix][c] = sum of dy[n][oy][ox][c] over the windows whose position is (iy, ix).
+/* dx[n][iy][ix][c] = sum of dy[n][oy][ox][c] over the windows whose position is (iy, ix). With y, those windows whose y
+ * is not above 0 count as 0: then dx is the gradient behind the ReLU that x came from.
  * Task: a band of rows of dx of one image. */
 typedef struct {
     cnn_window window;
     const float *dy;      /* [batch][out_h][out_w][in_c] */
     const void *position; /* as max_pool2d wrote it */
+    const float *y;       /* as max_pool2d wrote it, or NULL */
     float *dx;            /* [batch][in_h][in_w][in_c] */
     int32_t accumulate;
 } cnn_max_pool2d_dx_args;
@@ -35,8 +37,9 @@ typedef struct {
  * Task: a band of rows of dx of one image. */
 typedef struct {
     cnn_window window;
-    const float *dy; /* [batch][out_h][out_w][in_c] */
-    float *dx;       /* [batch][in_h][in_w][in_c] */
+    const float *dy;     /* [batch][out_h][out_w][in_c] */
+    const float *behind; /* [batch][in_h][in_w][in_c], or NULL: a ReLU's outputs, 0 is added where they are not above 0 */
+    float *dx;           /* [batch][in_h][in_w][in_c] */
     int32_t accumulate;
 } cnn_avg_pool2d_dx_args;
 
@@ -49,10 +52,11 @@ typedef struct {
     int64_t batch, pixels, channels;
 } cnn_global_max_pool2d_args;
 
-/* dx[n][pixel][c] = dy[n][c] where pixel == position[n][c], else 0. Task: a block of pixels of one image. */
+/* dx[n][pixel][c] = dy[n][c] where pixel == position[n][c], else 0; y as in max_pool2d_dx. Task: a block of pixels of one image. */
 typedef struct {
     const float *dy;         /* [batch][channels] */
     const int32_t *position; /* [batch][channels] */
+    const float *y;          /* [batch][channels], or NULL */
     float *dx;               /* [batch][pixels][channels] */
     int64_t batch, pixels, channels;
     int32_t accumulate;
@@ -67,8 +71,9 @@ typedef struct {
 
 /* dx[n][pixel][c] = dy[n][c] / pixels. Task: a block of pixels of one image. */
 typedef struct {
-    const float *dy; /* [batch][channels] */
-    float *dx;       /* [batch][pixels][channels] */
+    const float *dy;     /* [batch][channels] */
+    const float *behind; /* [batch][pixels][channels], or NULL; as in avg_pool2d_dx */
+    float *dx;           /* [batch][pixels][channels] */
     int64_t batch, pixels, channels;
     int32_t accumulate;
 } cnn_global_avg_pool2d_dx_args;
@@ -154,12 +159,13 @@ typedef struct {
 /* dx[n][row][c] = coef[0][c] * dz + coef[1][c] * (x - mean[c]) + coef[2][c], dz as in bn_dstats; without x, where the
  * mean and the variance did not depend on it, dx = coef[0][c] * dz. Task: a block of rows of one image. */
 typedef struct {
-    const float *x;    /* [batch][rows][channels], or NULL */
-    const float *y;    /* [batch][rows][channels], or NULL where there is no ReLU */
-    const float *dy;   /* [batch][rows][channels] */
-    const float *mean; /* [channels]; not read without x */
-    const float *coef; /* [3][channels] */
-    float *dx;         /* [batch][rows][channels] */
+    const float *x;      /* [batch][rows][channels], or NULL */
+    const float *y;      /* [batch][rows][channels], or NULL where there is no ReLU */
+    const float *dy;     /* [batch][rows][channels] */
+    const float *mean;   /* [channels]; not read without x */
+    const float *coef;   /* [3][channels] */
+    const float *behind; /* [batch][rows][channels], or NULL; as in avg_pool2d_dx */
+    float *dx;           /* [batch][rows][channels] */
     int64_t batch, rows, channels;
     int32_t accumulate;
 } cnn_bn_dx_args;
@@ -183,6 +189,7 @@ typedef struct {
 typedef struct {
     const float *dy;     /* [batch][image_size] */
     const uint8_t *mask; /* [batch][image_size] */
+    const float *behind; /* [batch][image_size], or NULL; as in avg_pool2d_dx */
     float *dx;           /* [batch][image_size] */
     int64_t batch, image_size;
     float scale;

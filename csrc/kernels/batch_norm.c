@@ -23,7 +23,8 @@ static int64_t bn_block_rows(int64_t channels) {
 static int64_t bn_slot_rows(const cnn_bn_cut *cut) { return cut->task_rows * cut->task_slot; }
 
 static cnn_work bn_cut_work(const cnn_bn_cut *cut) {
-    return (cnn_work){ceil_div(cut->rows, cut->task_rows), cut->task_slot, cut->per_image, .ordered = 1};
+    return (cnn_work){ceil_div(cut->rows, cut->task_rows), cut->task_slot, cut->per_image,
+                      .ordered = cut->task_slot > 1};
 }
 
 /* For nv vectors of n channels each, from channel c on: s1 = sum of d, s2 = sum of d * e, with d = e = x - m for
@@ -236,6 +237,7 @@ INLINE void bn_dx_vector(const cnn_bn_dx_args *a, int64_t at, int64_t c, int64_t
         vf distance = load_n(a->x + at + c, n) - load_n(a->mean + c, n);
         dx += load_n(coef + a->channels, n) * distance + load_n(coef + 2 * a->channels, n);
     }
+    if (a->behind) dx = behind_relu(load_n(a->behind + at + c, n), dx);
     store_n(a->dx + at + c, accumulate ? load_n(a->dx + at + c, n) + dx : dx, n);
 }
 

@@ -103,6 +103,7 @@ KERNEL_WORK(dropout_dx) {
 INLINE void dropout_dx_vector(const cnn_dropout_dx_args *a, int64_t i, int64_t n) {
     vi kept = load_position(a->mask, i, n, 0) != 0;
     vf d = choose(kept, load_n(a->dy + i, n) * set(a->scale), set(0));
+    if (a->behind) d = behind_relu(load_n(a->behind + i, n), d);
     store_n(a->dx + i, a->accumulate ? load_n(a->dx + i, n) + d : d, n);
 }
 

@@ -46,6 +46,7 @@ KERNEL_RUN(global_max_pool2d_dx) {
                 int64_t n = min64(LANES, a->channels - c), at = image * a->channels + c;
                 vi mine = load_position(a->position, at, n, 1) == int_lanes((int32_t)p);
                 vf d = choose(mine, load_n(a->dy + at, n), set(0));
+                if (a->y) d = behind_relu(load_n(a->y + at, n), d);
                 store_n(dx + c, a->accumulate ? load_n(dx + c, n) + d : d, n);
             }
         }
@@ -87,6 +88,7 @@ KERNEL_RUN(global_avg_pool2d_dx) {
             for (int64_t c = 0; c < a->channels; c += LANES) {
                 int64_t n = min64(LANES, a->channels - c);
                 vf d = load_n(a->dy + image * a->channels + c, n) / set((float)a->pixels);
+                if (a->behind) d = behind_relu(load_n(a->behind + (dx - a->dx) + c, n), d);
                 store_n(dx + c, a->accumulate ? load_n(dx + c, n) + d : d, n);
             }
         }

@@ -173,7 +173,9 @@ INLINE vf max_pool2d_gather(const cnn_max_pool2d_dx_args *a, int64_t image, int6
             int64_t at = ((image * g->out_h + oy) * g->out_w + ox) * g->in_c + c;
             int64_t ky = iy + g->pad_top - oy * g->stride_h, kx = ix + g->pad_left - ox * g->stride_w;
             vi mine = load_position(a->position, at, n, wide) == int_lanes((int32_t)(ky * g->k_w + kx));
-            sum += choose(mine, load_n(a->dy + at, n), set(0));
+            vf d = load_n(a->dy + at, n);
+            if (a->y) d = behind_relu(load_n(a->y + at, n), d);
+            sum += choose(mine, d, set(0));
         }
     return sum;
 }
@@ -194,9 +196,10 @@ INLINE void max_pool2d_dx_pixels(const cnn_max_pool2d_dx_args *a, int64_t image,
 }
 
 /* n channels of one row of a whole 2 by 2 window: the elements at positions `left` and left + 1. */
-INLINE void max_pool2x2_dx_vector(const float *dy, const uint8_t *position, float *dx, int64_t channels, int32_t left,
-                                  int64_t n, int accumulate) {
+INLINE void max_pool2x2_dx_vector(const float *dy, const uint8_t *position, const float *y, float *dx,
+                                  int64_t channels, int32_t left, int64_t n, int accumulate) {
     vf d = load_n(dy, n), zero = {0};
+    if (y) d = behind_relu(load_n(y, n), d);
     vi where = load_position(position, 0, n, 0);
     vf a = choose(where == int_lanes(left), d, zero), b = choose(where == int_lanes(left + 1), d, zero);
     if (accumulate) a += load_n(dx, n), b += load_n(dx + channels, n);
@@ -211,14 +214,16 @@ static int64_t max_pool2x2_dx_row(const cnn_max_pool2d_dx_args *a, int64_t image
     int64_t at = (image * g->out_h + iy / 2) * g->out_w * g->in_c;
     const float *dy = a->dy + at;
     const uint8_t *position = (const uint8_t *)a->position + at;
+    const float *y = a->y ? a->y + at : NULL;
     float *dx = a->dx + (image * g->in_h + iy) * g->in_w * g->in_c;
     int32_t left = iy % 2 ? 2 : 0;
     for (int64_t p = 0; p < pixels; p++, dy += g->in_c, position += g->in_c, dx += 2 * g->in_c) {
         for (int64_t c = 0; c < whole; c += LANES)
-            max_pool2x2_dx_vector(dy + c, position + c, dx + c, g->in_c, left, LANES, a->accumulate);
+            max_pool2x2_dx_vector(dy + c, position + c, y ? y + c : NULL, dx + c, g->in_c, left, LANES, a->accumulate);
         if (whole < g->in_c)
-            max_pool2x2_dx_vector(dy + whole, position + whole, dx + whole, g->in_c, left, g->in_c - whole,
-                                  a->accumulate);
+            max_pool2x2_dx_vector(dy + whole, position + whole, y ? y + whole : NULL, dx + whole, g->in_c, left,
+                                  g->in_c - whole, a->accumulate);
+        if (y) y += g->in_c;
     }
     return 2 * pixels;
 }
@@ -300,6 +305,7 @@ KERNEL_RUN(avg_pool2d_dx) {
                             sum += load_n(dy + (oy * g->out_w + ox) * g->in_c + c, n) / set((float)(high * across));
                         }
                     }
+                    if (a->behind) sum = behind_relu(load_n(a->behind + (dx - a->dx) + c, n), sum);
                     store_n(dx + c, a->accumulate ? load_n(dx + c, n) + sum : sum, n);
                 }
             }
