@@ -74,6 +74,7 @@ cdef extern from "cnn.h" nogil:
         CNN_dense_finish
         CNN_dense_dx
         CNN_dense_dw
+        CNN_fma_peak
 
     ctypedef struct cnn_conv2d_pack_args:
         cnn_window window
@@ -148,3 +149,7 @@ cdef extern from "cnn.h" nogil:
         float *db
         int64_t batch, depth, units
         int32_t accumulate
+
+    ctypedef struct cnn_fma_peak_args:
+        float *y
+        int64_t tasks, rounds

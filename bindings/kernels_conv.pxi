@@ -170,3 +170,16 @@ def dense_dw(Buffer x, Buffer dy, Buffer dw, Buffer db, bint accumulate):
     call.reads(&a.dy, dy, (a.batch, a.units))
     call.writes(&a.dw, dw, (a.depth, a.units))
     return call.writes(&a.db, db, (a.units,))
+
+
+def fma_peak(Buffer y, int64_t rounds):
+    """One task per element of y. A task's arithmetic is tile_flops() * rounds."""
+    cdef Call call = Call(CNN_fma_peak)
+    cdef cnn_fma_peak_args *a = <cnn_fma_peak_args *> call.args
+    a.tasks, a.rounds = y.size, rounds
+    return call.writes(&a.y, y)
+
+
+def tile_flops():
+    """Floating-point operations of one multiply-add on a whole tile of the tier in use."""
+    return 2 * lanes() * 2 * {"sse2": 4, "avx2": 6, "avx512": 12, "neon": 8}[tier()]

@@ -123,3 +123,12 @@ typedef struct {
 
 /* As conv2d_dw: partial[slot][9 * in_c + 1][out_c]. Task: one image; the grain is a slot. */
 typedef cnn_conv2d_dw_args cnn_winograd_dw_args;
+
+/* ---- what the machine can do: kernels/peak.c --------------------------------------------------------------------- */
+
+/* Each task runs `rounds` times cnn_fma_peak's multiply-adds on registers alone: a whole tile of them. y[task] is a sum
+ * that nobody needs. */
+typedef struct {
+    float *y;
+    int64_t tasks, rounds;
+} cnn_fma_peak_args;

@@ -24,6 +24,7 @@
 #include "conv2d_dw.c"
 #include "winograd.c"
 #include "dense.c"
+#include "peak.c"
 
 #include "pool.c"
 #include "global_pool.c"

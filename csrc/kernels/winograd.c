@@ -223,6 +223,97 @@ static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int6
     }
 }
 
+/* ---- the 36 products ------------------------------------------------------------------------------------------ */
+
+/* What igemm.c does tile by tile, with nothing between the tiles: here a tile's sum is short. */
+
+INLINE void multiply_tile(const float *v, int64_t wide, int64_t depth, const float *w, float *to, const int m,
+                          const int nv) {
+    vf acc[MR][NV];
+    const float *row[MR];
+    UNROLL for (int i = 0; i < m; i++) {
+        row[i] = v + i * wide;
+        UNROLL for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+    }
+    for (int64_t k = 0; k < depth; k++, w += nv * LANES) {
+        vf wv[NV];
+        UNROLL for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+        UNROLL for (int i = 0; i < m; i++)
+            UNROLL for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
+    }
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++) store(to + (i * nv + j) * LANES, acc[i][j]);
+}
+
+INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const float *z, float *sums, int64_t columns,
+                          int accumulate, const int m, const int nv) {
+    vf acc[MR][NV];
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++)
+            acc[i][j] = accumulate ? load(sums + i * columns + j * LANES) : (vf){0};
+    for (int64_t t = 0; t < tiles; t++, v += wide, z += nv * LANES) {
+        vf zv[NV];
+        UNROLL for (int j = 0; j < nv; j++) zv[j] = load(z + j * LANES);
+        UNROLL for (int i = 0; i < m; i++)
+            UNROLL for (int j = 0; j < nv; j++) acc[i][j] += v[i] * zv[j];
+    }
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++) store(sums + i * columns + j * LANES, acc[i][j]);
+}
+
+#define REST(call, m) \
+    case m: \
+        if (m < MR) call(m < MR ? m : 1); \
+        break;
+#define RESTS(call) \
+    REST(call, 1) REST(call, 2) REST(call, 3) REST(call, 4) REST(call, 5) REST(call, 6) \
+    REST(call, 7) REST(call, 8) REST(call, 9) REST(call, 10) REST(call, 11)
+
+/* m[point][tile][nv * LANES] = v[point][tile][wide] times w[point][depth][nv * LANES]. */
+INLINE void multiply_points_nv(const float *v, int64_t wide, int64_t tiles, int64_t depth, const float *w, float *to,
+                               const int nv) {
+    for (int64_t p = 0; p < POINTS; p++, w += depth * nv * LANES) {
+        int64_t t = 0;
+        for (; t + MR <= tiles; t += MR, v += MR * wide, to += MR * nv * LANES)
+            multiply_tile(v, wide, depth, w, to, MR, nv);
+#define MULTIPLY(m) multiply_tile(v, wide, depth, w, to, m, nv)
+        switch (tiles - t) { RESTS(MULTIPLY) }
+#undef MULTIPLY
+        v += (tiles - t) * wide, to += (tiles - t) * nv * LANES;
+    }
+}
+
+/* sums[point][c][columns] (+)= v[point][tile][c] times z[point][tile][nv * LANES], over the tiles. */
+INLINE void multiply_gradients_nv(const float *v, int64_t wide, int64_t tiles, int64_t in_c, const float *z,
+                                  float *sums, int64_t columns, int accumulate, const int nv) {
+    for (int64_t p = 0; p < POINTS; p++, v += tiles * wide, z += tiles * nv * LANES) {
+        int64_t c = 0;
+        for (; c + MR <= in_c; c += MR, sums += MR * columns)
+            gradient_tile(v + c, wide, tiles, z, sums, columns, accumulate, MR, nv);
+#define GRADIENT(m) gradient_tile(v + c, wide, tiles, z, sums, columns, accumulate, m, nv)
+        switch (in_c - c) { RESTS(GRADIENT) }
+#undef GRADIENT
+        sums += (in_c - c) * columns;
+    }
+}
+
+static __attribute__((noinline)) void multiply_points(const float *v, int64_t wide, int64_t tiles, int64_t depth,
+                                                      const float *w, int64_t step, float *to) {
+    if (step == LANES)
+        multiply_points_nv(v, wide, tiles, depth, w, to, 1);
+    else
+        multiply_points_nv(v, wide, tiles, depth, w, to, NV);
+}
+
+static __attribute__((noinline)) void multiply_gradients(const float *v, int64_t wide, int64_t tiles, int64_t in_c,
+                                                         const float *z, int64_t step, float *sums, int64_t columns,
+                                                         int accumulate) {
+    if (step == LANES)
+        multiply_gradients_nv(v, wide, tiles, in_c, z, sums, columns, accumulate, 1);
+    else
+        multiply_gradients_nv(v, wide, tiles, in_c, z, sums, columns, accumulate, NV);
+}
+
 /* ---- forward, and dx ------------------------------------------------------------------------------------------ */
 
 KERNEL_WORK(winograd) {
@@ -231,24 +322,6 @@ KERNEL_WORK(winograd) {
     int64_t tiles = block_rows(g) * tiles_across(g->out_w);
     int64_t room = POINTS * tiles * (wide + PANEL) + wide;
     return (cnn_work){g->batch * down, 1, down, (size_t)room * sizeof(float)};
-}
-
-/* m[tile][step] = v[tile][wide] times w[in_c][step] for one point. */
-static void multiply_point(const float *v, int64_t wide, int64_t tiles, int64_t in_c, const float *w, int64_t step,
-                           float *m) {
-    static const int64_t no_offset[1] = {0};
-    const float *row[MR];
-    float *to[MR];
-    product_tile t = {row, no_offset, no_offset, 1, in_c, step, w, NULL, to, step, 0, 0, NULL};
-    int64_t groups = ceil_div(tiles, MR);
-    for (int64_t i = 0; i < groups; i++) {
-        int64_t t0 = tile_begin(tiles, groups, i), t1 = tile_begin(tiles, groups, i + 1);
-        for (int64_t k = t0; k < t1; k++) {
-            row[k - t0] = v + k * wide;
-            to[k - t0] = m + k * step;
-        }
-        product(&t, (int)(t1 - t0));
-    }
 }
 
 KERNEL_RUN(winograd) {
@@ -265,9 +338,7 @@ KERNEL_RUN(winograd) {
         for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
             int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
             const float *w = a->packed + f0 * POINTS * g->in_c;
-            for (int64_t p = 0; p < POINTS; p++)
-                multiply_point(v + p * tiles * wide, wide, tiles, g->in_c, w + p * g->in_c * step, step,
-                               m + p * tiles * step);
+            multiply_points(v, wide, tiles, g->in_c, w, step, m);
             for (int64_t r = 0; r < rows; r++)
                 write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * g->out_c, (r0 + r) % down, f0, width,
                           m + r * across * step, tiles * step);
@@ -283,19 +354,6 @@ KERNEL_WORK(winograd_dw) {
     size_t sums = (size_t)(POINTS * g->in_c * round_up(g->out_c, LANES)) * sizeof(float);
     size_t room = (size_t)(POINTS * tiles * (wide + PANEL) + wide) * sizeof(float);
     return (cnn_work){g->batch, a->images_per_slot, 1, room, sums, 1};
-}
-
-/* sums[c][columns] (+)= v[tile][c] times z[tile][step] over the tiles, for one point and one panel of channels. */
-static void multiply_gradients(const float *v, int64_t wide, int64_t tiles, int64_t in_c, const float *z, int64_t step,
-                               float *sums, int64_t columns, int accumulate) {
-    int64_t groups = ceil_div(in_c, MR);
-    for (int64_t i = 0; i < groups; i++) {
-        int64_t c0 = tile_begin(in_c, groups, i), c1 = tile_begin(in_c, groups, i + 1);
-        const float *row[MR];
-        for (int64_t c = c0; c < c1; c++) row[c - c0] = v + c;
-        outer_tile t = {row, wide, 0, step, 0, tiles, 1, z, sums + c0 * columns, columns, step, accumulate};
-        outer(&t, (int)(c1 - c0));
-    }
 }
 
 /* dw[tap][c][f] = G' sums[point][c][f] G. */
@@ -341,9 +399,7 @@ KERNEL_RUN(winograd_dw) {
                 for (int64_t r = 0; r < rows; r++)
                     transform_gradient_row(g, a->dy + (r0 + r) / down * g->out_h * g->out_w * g->out_c,
                                            (r0 + r) % down, f0, width, z + r * across * step, tiles * step);
-                for (int64_t p = 0; p < POINTS; p++)
-                    multiply_gradients(v + p * tiles * wide, wide, tiles, g->in_c, z + p * tiles * step, step,
-                                       sums + p * g->in_c * columns + f0, columns, !first || r0 > n0 * down);
+                multiply_gradients(v, wide, tiles, g->in_c, z, step, sums + f0, columns, !first || r0 > n0 * down);
             }
         }
         if (n1 == last) write_dw(g, sums, columns, partial);
