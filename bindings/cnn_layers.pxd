@@ -118,7 +118,6 @@ cdef extern from "cnn.h" nogil:
     ctypedef struct cnn_bn_fold_args:
         const float *gamma
         const float *beta
-        const float *mean
         const float *variance
         float *rstd
         float *scale
@@ -128,6 +127,7 @@ cdef extern from "cnn.h" nogil:
 
     ctypedef struct cnn_bn_apply_args:
         const float *x
+        const float *mean
         const float *scale
         const float *shift
         float *y

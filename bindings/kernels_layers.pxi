@@ -148,27 +148,26 @@ def bn_finish(Buffer x, Buffer slots, Buffer gamma, Buffer beta, Buffer moving_m
     return call.writes(&a.shift, shift, channels)
 
 
-def bn_fold(Buffer gamma, Buffer beta, Buffer mean, Buffer variance, Buffer rstd, Buffer scale, Buffer shift,
-            double epsilon):
+def bn_fold(Buffer gamma, Buffer beta, Buffer variance, Buffer rstd, Buffer scale, Buffer shift, double epsilon):
     cdef Call call = Call(CNN_bn_fold)
     cdef cnn_bn_fold_args *a = <cnn_bn_fold_args *> call.args
-    channels = (mean.size,)
-    a.channels, a.epsilon = mean.size, epsilon
+    channels = (variance.size,)
+    a.channels, a.epsilon = variance.size, epsilon
     call.reads(&a.gamma, gamma, channels)
     call.reads(&a.beta, beta, channels)
-    call.reads(&a.mean, mean, channels)
     call.reads(&a.variance, variance, channels)
     call.writes(&a.rstd, rstd, channels)
     call.writes(&a.scale, scale, channels)
     return call.writes(&a.shift, shift, channels)
 
 
-def bn_apply(Buffer x, Buffer scale, Buffer shift, Buffer y, bint relu=False):
+def bn_apply(Buffer x, Buffer mean, Buffer scale, Buffer shift, Buffer y, bint relu=False):
     cdef Call call = Call(CNN_bn_apply)
     cdef cnn_bn_apply_args *a = <cnn_bn_apply_args *> call.args
     a.batch, a.rows, a.channels = _image_rows(x)
     a.activation = relu
     call.reads(&a.x, x)
+    call.reads(&a.mean, mean, (a.channels,))
     call.reads(&a.scale, scale, (a.channels,))
     call.reads(&a.shift, shift, (a.channels,))
     return call.writes(&a.y, y, x.shape)

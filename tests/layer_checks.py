@@ -37,18 +37,20 @@ class Run:
         inputs: arrays, or None for an absent one; written in place where the op does so, else left alone.
         dy: the gradient of the visible output; None runs only the forward without keeping anything.
         wanted: which inputs get a gradient; all float32 ones by default.
+        behind_relu: whether the first input is a ReLU's output whose gradient is wanted behind it.
         before: what the gradients are added to, an array for each input; None overwrites.
     Attributes:
         inputs, outputs, grads: lists of arrays after the run; y is outputs[0].
     """
 
-    def __init__(self, op, inputs, dy=None, wanted=None, before=None, tier=TIERS[-1], threads=1):
+    def __init__(self, op, inputs, dy=None, wanted=None, before=None, behind_relu=False, tier=TIERS[-1],
+                 threads=1):
         self.fences = []
         tier_before, threads_before = _core.tier(), _core.threads()
         _core.use_tier(tier)
         _core.set_threads(threads)
         try:
-            self._run(op, inputs, dy, wanted, before)
+            self._run(op, inputs, dy, wanted, before, behind_relu)
         finally:
             _core.use_tier(tier_before)
             _core.set_threads(threads_before)
@@ -60,7 +62,7 @@ class Run:
         self.fences.append(Fenced(shape, dtype, value))
         return self.fences[-1].buffer
 
-    def _run(self, op, inputs, dy, wanted, before):
+    def _run(self, op, inputs, dy, wanted, before, behind_relu):
         given = [None if a is None else self._empty(a.shape, a.dtype.name, a) for a in inputs]
         specs = op.outputs(*given, keep=dy is not None)
         outputs = [self._empty(*spec) for spec in specs]
@@ -72,8 +74,11 @@ class Run:
             return
         if wanted is None:
             wanted = [a is not None and a.dtype == np.float32 for a in inputs]
-        grads = [Grad(self._empty(a.shape, value=None if before is None else before[i]), before is not None)
-                 if want else None for i, (a, want) in enumerate(zip(inputs, wanted))]
+        grads = [None] * len(inputs)
+        for i in range(len(inputs)):
+            if wanted[i]:
+                buffer = self._empty(inputs[i].shape, value=None if before is None else before[i])
+                grads[i] = Grad(buffer, before is not None, behind_relu and i == 0)
         _core.run_now(op.backward(self._empty, given, outputs, [self._empty(dy.shape, value=dy)], grads))
         self.grads = [None if g is None else g.buffer.numpy() for g in grads]
 

@@ -13,7 +13,7 @@ OPS = {"max_pool2d": MaxPool2D, "avg_pool2d": AvgPool2D, "global_max_pool2d": Gl
 
 # Beyond the table: windows of more than 256 positions, many images, images large enough to be cut into bands.
 MORE = [
-    Case("17x16_same_more_than_256_positions", {"x": (2, 18, 19, 5)}, dict(pool=(17, 16), strides=(3, 4), padding="same")),
+    Case("17x16_same_272_positions", {"x": (2, 18, 19, 5)}, dict(pool=(17, 16), strides=(3, 4), padding="same")),
     Case("16x16_valid_256_positions", {"x": (1, 17, 18, 3)}, dict(pool=(16, 16), strides=(1, 1), padding="valid")),
     Case("2x2_many_images", {"x": (33, 9, 8, 17)}, dict(pool=(2, 2), strides=(2, 2), padding="valid")),
     Case("2x2_bands", {"x": (2, 61, 50, 16)}, dict(pool=(2, 2), strides=(2, 2), padding="same")),
@@ -22,7 +22,9 @@ MORE = [
 ]
 WINDOWS = CASES["max_pool2d"] + MORE
 GLOBALS = CASES["global_max_pool2d"] + [
-    Case("bands", {"x": (1, 33, 31, 70)}), Case("wide_bands", {"x": (2, 15, 17, 300)}), Case("many", {"x": (40, 3, 5, 33)})
+    Case("bands", {"x": (1, 33, 31, 70)}),
+    Case("wide_bands", {"x": (2, 15, 17, 300)}),
+    Case("many", {"x": (40, 3, 5, 33)}),
 ]
 ALL = [pytest.param(name, case, id=f"{name}-{case.id}") for name in OPS
        for case in (GLOBALS if name.startswith("global") else WINDOWS)]
@@ -63,8 +65,9 @@ def test_the_bits_do_not_depend_on_threads_or_on_what_is_kept(name, case, tier):
     op = OPS[name](**case.options)
     x, dy = arrays(op, case)
     runs = [Run(op, [x], dy, tier=tier, threads=t) for t in THREADS]
+    first = runs[0].outputs + runs[0].grads
     for run in runs[1:]:
-        assert all(same_bits(a, b) for a, b in zip(run.outputs + run.grads, runs[0].outputs + runs[0].grads))
+        assert all(same_bits(a, b) for a, b in zip(run.outputs + run.grads, first, strict=True))
     assert same_bits(Run(op, [x], tier=tier).y, runs[0].y)
 
 
@@ -76,6 +79,16 @@ def test_accumulate_adds_exactly(name, case, tier):
     fresh = Run(op, [x], dy, tier=tier).grads[0]
     before = normal(9, x.shape)
     assert same_bits(Run(op, [x], dy, before=[before], tier=tier).grads[0], before + fresh)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("name, case", SMALL)
+def test_the_gradient_behind_a_relu_is_0_where_the_relu_was(name, case, tier):
+    op = OPS[name](**case.options)
+    x, dy = arrays(op, case)
+    x = np.maximum(x - 1, 0)
+    plain, behind = Run(op, [x], dy, tier=tier), Run(op, [x], dy, behind_relu=True, tier=tier)
+    assert np.array_equal(behind.grads[0], np.where(x > 0, plain.grads[0], 0))
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -105,12 +118,11 @@ def test_a_nan_gradient_reaches_only_the_maximum(tier):
 
 
 def test_a_small_call_is_one_group_and_a_large_image_is_many_tasks():
-    small = _core.max_pool2d(_core.Buffer.promise((4, 8, 8, 6)), _core.Buffer.promise((4, 4, 4, 6)), None, (2, 2), (2, 2),
-                             (0, 0))
+    promise, options = _core.Buffer.promise, ((2, 2), (2, 2), (0, 0))
+    small = _core.max_pool2d(promise((4, 8, 8, 6)), promise((4, 4, 4, 6)), None, *options)
     assert small.work[0] <= small.work[1]
-    large = _core.max_pool2d(_core.Buffer.promise((1, 224, 224, 64)), _core.Buffer.promise((1, 112, 112, 64)), None,
-                             (2, 2), (2, 2), (0, 0))
-    tasks, grain, per_image, _ = large.work[:4]
+    large = _core.max_pool2d(promise((1, 224, 224, 64)), promise((1, 112, 112, 64)), None, *options)
+    tasks, grain, per_image = large.work[:3]
     assert tasks == per_image == 16 and grain == 1
 
 

@@ -89,7 +89,7 @@ class BatchNormTrain(_BatchNorm):
         return [_core.bn_stats(x, slots, *rows),
                 _core.bn_finish(x, slots, gamma, beta, moving_mean, moving_variance, mean, rstd, scale, shift, *rows,
                                 self.momentum, self.epsilon),
-                _core.bn_apply(x, scale, shift, y, self.relu)]
+                _core.bn_apply(x, mean, scale, shift, y, self.relu)]
 
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         y, mean, rstd = outputs
@@ -115,9 +115,8 @@ class BatchNormInfer(_BatchNorm):
         channels = x.shape[-1:]
         y, *rstd = outputs
         scale, shift = empty(channels), empty(channels)
-        return [_core.bn_fold(gamma, beta, mean, variance, rstd[0] if rstd else empty(channels), scale, shift,
-                              self.epsilon),
-                _core.bn_apply(x, scale, shift, y, self.relu)]
+        return [_core.bn_fold(gamma, beta, variance, rstd[0] if rstd else empty(channels), scale, shift, self.epsilon),
+                _core.bn_apply(x, mean, scale, shift, y, self.relu)]
 
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         if d_inputs[3] or d_inputs[4]:

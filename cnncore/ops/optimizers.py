@@ -7,8 +7,8 @@ def sgd(w, g, velocity, lr, momentum=0.0, nesterov=False):
 
     All are Tensors: w, g and velocity (None without momentum) of one shape, lr float32 of shape ().
     """
-    executor.current().emit([_core.sgd(w.buffer, g.buffer, velocity and velocity.buffer, lr.buffer, momentum,
-                                       nesterov)])
+    velocity = None if velocity is None else velocity.buffer
+    executor.current().emit([_core.sgd(w.buffer, g.buffer, velocity, lr.buffer, momentum, nesterov)])
 
 
 def adam(w, g, m, v, step, lr, beta1=0.9, beta2=0.999, epsilon=1e-7):

@@ -98,7 +98,8 @@ typedef struct {
 } cnn_bn_stats_args;
 
 /* Merges the slots in a fixed tree into the batch's mean and biased variance, and from them
- *   rstd = 1 / sqrt(variance + epsilon), scale = gamma * rstd, shift = beta - mean * scale,
+ *   rstd = 1 / sqrt(variance + epsilon), scale = gamma * rstd,
+ *   shift = beta, less scale times what float32 could not hold of the mean,
  *   moving_mean = moving_mean * momentum + mean * (1 - momentum), moving_variance likewise.
  * Task: a block of channels. */
 typedef struct {
@@ -113,21 +114,21 @@ typedef struct {
     double momentum, epsilon;
 } cnn_bn_finish_args;
 
-/* rstd, scale and shift as bn_finish writes them, from a given mean and variance. Task: a block of channels. */
+/* rstd, scale and shift as bn_finish writes them, for a given mean and variance. Task: a block of channels. */
 typedef struct {
     const float *gamma;           /* [channels], or NULL for 1 */
     const float *beta;            /* [channels], or NULL for 0 */
-    const float *mean, *variance; /* [channels] */
+    const float *variance;        /* [channels] */
     float *rstd, *scale, *shift;  /* [channels] */
     int64_t channels;
     double epsilon;
 } cnn_bn_fold_args;
 
-/* y[n][row][c] = act(x[n][row][c] * scale[c] + shift[c]). Task: a block of rows of one image. */
+/* y[n][row][c] = act((x[n][row][c] - mean[c]) * scale[c] + shift[c]). Task: a block of rows of one image. */
 typedef struct {
-    const float *x;             /* [batch][rows][channels] */
-    const float *scale, *shift; /* [channels] */
-    float *y;                   /* [batch][rows][channels] */
+    const float *x;                    /* [batch][rows][channels] */
+    const float *mean, *scale, *shift; /* [channels] */
+    float *y;                          /* [batch][rows][channels] */
     int64_t batch, rows, channels;
     int32_t activation;
 } cnn_bn_apply_args;

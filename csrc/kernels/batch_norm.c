@@ -135,12 +135,12 @@ static void bn_merge_slots(const cnn_bn_cut *cut, double *slots, int64_t c0, int
         }
 }
 
-/* scale * x + shift is gamma * (x - mean) * rstd + beta. */
-static void bn_fold_channel(const float *gamma, const float *beta, double mean, double rstd, int64_t c, float *scale,
+/* `rest` is what is left of the mean after its float32. */
+static void bn_fold_channel(const float *gamma, const float *beta, double rest, double rstd, int64_t c, float *scale,
                             float *shift) {
     double k = (gamma ? gamma[c] : 1.0) * rstd;
     scale[c] = (float)k;
-    shift[c] = (float)((beta ? beta[c] : 0.0) - mean * k);
+    shift[c] = (float)((beta ? beta[c] : 0.0) - rest * k);
 }
 
 KERNEL_WORK(bn_finish) { return channel_work(a->cut.channels); }
@@ -155,7 +155,7 @@ KERNEL_RUN(bn_finish) {
         a->rstd[c] = (float)rstd;
         a->moving_mean[c] = (float)(a->moving_mean[c] * a->momentum + mean * (1 - a->momentum));
         a->moving_variance[c] = (float)(a->moving_variance[c] * a->momentum + variance * (1 - a->momentum));
-        bn_fold_channel(a->gamma, a->beta, mean, rstd, c, a->scale, a->shift);
+        bn_fold_channel(a->gamma, a->beta, mean - a->mean[c], rstd, c, a->scale, a->shift);
     }
 }
 
@@ -165,7 +165,7 @@ KERNEL_RUN(bn_fold) {
     for (int64_t c = begin * CHANNEL_BLOCK; c < min64(end * CHANNEL_BLOCK, a->channels); c++) {
         double rstd = 1 / sqrt(a->variance[c] + a->epsilon);
         a->rstd[c] = (float)rstd;
-        bn_fold_channel(a->gamma, a->beta, a->mean[c], rstd, c, a->scale, a->shift);
+        bn_fold_channel(a->gamma, a->beta, 0, rstd, c, a->scale, a->shift);
     }
 }
 
@@ -178,7 +178,7 @@ KERNEL_WORK(bn_apply) {
 }
 
 INLINE void bn_apply_vector(const cnn_bn_apply_args *a, int64_t at, int64_t c, int64_t n) {
-    vf y = load_n(a->x + at + c, n) * load_n(a->scale + c, n) + load_n(a->shift + c, n);
+    vf y = (load_n(a->x + at + c, n) - load_n(a->mean + c, n)) * load_n(a->scale + c, n) + load_n(a->shift + c, n);
     store_n(a->y + at + c, a->activation == CNN_RELU ? vmax(set(0), y) : y, n);
 }
 
