@@ -20,6 +20,10 @@ static int64_t block_rows(const cnn_window *g) {
     return max64(1, tiles / across);
 }
 
+/* Floats from one point's matrix to the next: an odd number of cache lines, so that the 36 places that a transform
+ * writes do not all fall into one set of the cache. */
+INLINE int64_t point_step(int64_t size) { return (ceil_div(size, 16) | 1) * 16; }
+
 /* ---- transforms of one vector of channels --------------------------------------------------------------------- */
 
 /* B': from 6 inputs to 6 points. */
@@ -273,27 +277,28 @@ INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const flo
 INLINE void multiply_points_nv(const float *v, int64_t wide, int64_t tiles, int64_t depth, const float *w, float *to,
                                const int nv) {
     for (int64_t p = 0; p < POINTS; p++, w += depth * nv * LANES) {
+        const float *from = v + p * point_step(tiles * wide);
+        float *m = to + p * point_step(tiles * nv * LANES);
         int64_t t = 0;
-        for (; t + MR <= tiles; t += MR, v += MR * wide, to += MR * nv * LANES)
-            multiply_tile(v, wide, depth, w, to, MR, nv);
-#define MULTIPLY(m) multiply_tile(v, wide, depth, w, to, m, nv)
+        for (; t + MR <= tiles; t += MR, from += MR * wide, m += MR * nv * LANES)
+            multiply_tile(from, wide, depth, w, m, MR, nv);
+#define MULTIPLY(rows) multiply_tile(from, wide, depth, w, m, rows, nv)
         switch (tiles - t) { RESTS(MULTIPLY) }
 #undef MULTIPLY
-        v += (tiles - t) * wide, to += (tiles - t) * nv * LANES;
     }
 }
 
 /* sums[point][c][columns] (+)= v[point][tile][c] times z[point][tile][nv * LANES], over the tiles. */
 INLINE void multiply_gradients_nv(const float *v, int64_t wide, int64_t tiles, int64_t in_c, const float *z,
                                   float *sums, int64_t columns, int accumulate, const int nv) {
-    for (int64_t p = 0; p < POINTS; p++, v += tiles * wide, z += tiles * nv * LANES) {
+    for (int64_t p = 0; p < POINTS; p++, v += point_step(tiles * wide), z += point_step(tiles * nv * LANES)) {
+        float *to = sums + p * point_step(in_c * columns);
         int64_t c = 0;
-        for (; c + MR <= in_c; c += MR, sums += MR * columns)
-            gradient_tile(v + c, wide, tiles, z, sums, columns, accumulate, MR, nv);
-#define GRADIENT(m) gradient_tile(v + c, wide, tiles, z, sums, columns, accumulate, m, nv)
+        for (; c + MR <= in_c; c += MR, to += MR * columns)
+            gradient_tile(v + c, wide, tiles, z, to, columns, accumulate, MR, nv);
+#define GRADIENT(m) gradient_tile(v + c, wide, tiles, z, to, columns, accumulate, m, nv)
         switch (in_c - c) { RESTS(GRADIENT) }
 #undef GRADIENT
-        sums += (in_c - c) * columns;
     }
 }
 
@@ -320,7 +325,7 @@ KERNEL_WORK(winograd) {
     const cnn_window *g = &a->window;
     int64_t down = tiles_across(g->out_h), wide = round_up(g->in_c, LANES);
     int64_t tiles = block_rows(g) * tiles_across(g->out_w);
-    int64_t room = POINTS * tiles * (wide + PANEL) + wide;
+    int64_t room = POINTS * (point_step(tiles * wide) + point_step(tiles * PANEL)) + wide;
     return (cnn_work){g->batch * down, 1, down, (size_t)room * sizeof(float)};
 }
 
@@ -328,20 +333,20 @@ KERNEL_RUN(winograd) {
     const cnn_window *g = &a->window;
     int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
     int64_t most = block_rows(g);
-    float *zeros = scratch, *v = zeros + wide, *m = v + POINTS * most * across * wide;
+    float *zeros = scratch, *v = zeros + wide, *m = v + POINTS * point_step(most * across * wide);
     memset(zeros, 0, (size_t)wide * sizeof(float));
     for (int64_t r0 = begin; r0 < end; r0 += most) {
         int64_t rows = min64(most, end - r0), tiles = rows * across;
         for (int64_t r = 0; r < rows; r++)
             transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
-                          v + r * across * wide, tiles * wide);
+                          v + r * across * wide, point_step(tiles * wide));
         for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
             int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
             const float *w = a->packed + f0 * POINTS * g->in_c;
             multiply_points(v, wide, tiles, g->in_c, w, step, m);
             for (int64_t r = 0; r < rows; r++)
                 write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * g->out_c, (r0 + r) % down, f0, width,
-                          m + r * across * step, tiles * step);
+                          m + r * across * step, point_step(tiles * step));
         }
     }
 }
@@ -351,8 +356,8 @@ KERNEL_RUN(winograd) {
 KERNEL_WORK(winograd_dw) {
     const cnn_window *g = &a->window;
     int64_t tiles = block_rows(g) * tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    size_t sums = (size_t)(POINTS * g->in_c * round_up(g->out_c, LANES)) * sizeof(float);
-    size_t room = (size_t)(POINTS * tiles * (wide + PANEL) + wide) * sizeof(float);
+    size_t sums = (size_t)(POINTS * point_step(g->in_c * round_up(g->out_c, LANES))) * sizeof(float);
+    size_t room = (size_t)(POINTS * (point_step(tiles * wide) + point_step(tiles * PANEL)) + wide) * sizeof(float);
     return (cnn_work){g->batch, a->images_per_slot, 1, room, sums, 1};
 }
 
@@ -363,7 +368,7 @@ static void write_dw(const cnn_window *g, const float *sums, int64_t columns, fl
             int64_t n = min64(LANES, g->out_c - f);
             vf half[3][6], points[6], taps[3];
             for (int s = 0; s < 6; s++) {
-                for (int r = 0; r < 6; r++) points[r] = load(sums + ((r * 6 + s) * g->in_c + c) * columns + f);
+                for (int r = 0; r < 6; r++) points[r] = load(sums + (r * 6 + s) * point_step(g->in_c * columns) + c * columns + f);
                 filter_from_points(points, taps);
                 for (int r = 0; r < 3; r++) half[r][s] = taps[r];
             }
@@ -378,8 +383,8 @@ KERNEL_RUN(winograd_dw) {
     const cnn_window *g = &a->window;
     int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
     int64_t most = block_rows(g), columns = round_up(g->out_c, LANES);
-    float *zeros = scratch, *v = zeros + wide, *z = v + POINTS * most * across * wide;
-    float *sums = state; /* [36][in_c][columns] of the slot so far */
+    float *zeros = scratch, *v = zeros + wide, *z = v + POINTS * point_step(most * across * wide);
+    float *sums = state; /* [36][in_c][columns] of the slot so far, point_step apart */
     memset(zeros, 0, (size_t)wide * sizeof(float));
     for (int64_t n0 = begin; n0 < end;) { /* one slot after the other */
         int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
@@ -393,12 +398,13 @@ KERNEL_RUN(winograd_dw) {
             int64_t rows = min64(most, n1 * down - r0), tiles = rows * across;
             for (int64_t r = 0; r < rows; r++)
                 transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
-                              v + r * across * wide, tiles * wide);
+                              v + r * across * wide, point_step(tiles * wide));
             for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
                 int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
                 for (int64_t r = 0; r < rows; r++)
                     transform_gradient_row(g, a->dy + (r0 + r) / down * g->out_h * g->out_w * g->out_c,
-                                           (r0 + r) % down, f0, width, z + r * across * step, tiles * step);
+                                           (r0 + r) % down, f0, width, z + r * across * step,
+                                           point_step(tiles * step));
                 multiply_gradients(v, wide, tiles, g->in_c, z, step, sums + f0, columns, !first || r0 > n0 * down);
             }
         }
