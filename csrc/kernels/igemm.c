@@ -37,7 +37,8 @@ INLINE void finish(float *to, vf v, int64_t width, int j) {
         store_n(to + j * LANES, v, left);
 }
 
-INLINE void product_m(const product_tile *t, const int m, const int nv) {
+/* `packed`: the weights are a panel, so that w_step is nv vectors. */
+INLINE void product_m(const product_tile *t, const int m, const int nv, const int packed) {
     vf acc[MR][NV];
     UNROLL for (int i = 0; i < m; i++)
         UNROLL for (int j = 0; j < nv; j++)
@@ -46,7 +47,7 @@ INLINE void product_m(const product_tile *t, const int m, const int nv) {
         const float *w = t->w + t->w_offset[r];
         const float *row[MR];
         UNROLL for (int i = 0; i < m; i++) row[i] = t->rows[i] + t->a_offset[r];
-        for (int64_t k = 0; k < t->length; k++, w += t->w_step) {
+        for (int64_t k = 0; k < t->length; k++, w += packed ? nv * LANES : t->w_step) {
             vf wv[NV];
             UNROLL for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
             UNROLL for (int i = 0; i < m; i++)
@@ -75,7 +76,7 @@ typedef struct {
     int accumulate;
 } outer_tile;
 
-INLINE void outer_m(const outer_tile *t, const int m, const int nv) {
+INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int packed UNUSED) {
     vf acc[MR][NV];
     UNROLL for (int i = 0; i < m; i++)
         UNROLL for (int j = 0; j < nv; j++)
@@ -99,29 +100,35 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv) {
 /* One function for every number of rows and vectors, so that the last tiles of an image cost what they compute. */
 #define TILE(kind, m) \
     case m: \
-        if (m <= MR) kind##_m(t, m <= MR ? m : 1, nv); \
+        if (m <= MR) kind##_m(t, m <= MR ? m : 1, nv, packed); \
         break;
-#define TILES(kind, nv_) \
-    static __attribute__((noinline)) void kind##_##nv_(const kind##_tile *t, int m) { \
-        const int nv = nv_; \
+#define TILES(name, kind, vectors, is_packed) \
+    static __attribute__((noinline)) void name(const kind##_tile *t, int m) { \
+        const int nv = vectors, packed = is_packed; \
         switch (m) { \
             TILE(kind, 1) TILE(kind, 2) TILE(kind, 3) TILE(kind, 4) TILE(kind, 5) TILE(kind, 6) \
             TILE(kind, 7) TILE(kind, 8) TILE(kind, 9) TILE(kind, 10) TILE(kind, 11) TILE(kind, 12) \
         } \
     }
 _Static_assert(MR <= 12 && NV == 2, "TILES lists the rows and vectors that a tile may have");
-TILES(product, 1)
-TILES(product, 2)
-TILES(outer, 1)
-TILES(outer, 2)
+TILES(product_1, product, 1, 1)
+TILES(product_2, product, 2, 1)
+TILES(product_1_in_place, product, 1, 0)
+TILES(product_2_in_place, product, 2, 0)
+TILES(outer_1, outer, 1, 0)
+TILES(outer_2, outer, 2, 0)
 
 #define PANEL (NV * LANES) /* columns of a whole tile */
 
 static void product(const product_tile *t, int m) {
-    if (t->width > LANES)
+    if (t->w_step == PANEL && t->width > LANES)
         product_2(t, m);
-    else
+    else if (t->w_step == LANES)
         product_1(t, m);
+    else if (t->width > LANES)
+        product_2_in_place(t, m);
+    else
+        product_1_in_place(t, m);
 }
 
 static void outer(const outer_tile *t, int m) {
