@@ -37,7 +37,8 @@ INLINE vf load_n(const float *p, int64_t n) {
 #if LANES == 8
     v = (vf)_mm256_maskload_ps(p, (__m256i)(LANE_INDEX < (int32_t)n));
 #else
-    memcpy(&v, p, (size_t)n * sizeof(float));
+    for (int i = 0; i < LANES - 1; i++)
+        if (i < n) v[i] = p[i];
 #endif
     return v;
 #endif
@@ -54,7 +55,8 @@ INLINE void store_n(float *p, vf v, int64_t n) {
 #if LANES == 8
     _mm256_maskstore_ps(p, (__m256i)(LANE_INDEX < (int32_t)n), (__m256)v);
 #else
-    memcpy(p, &v, (size_t)n * sizeof(float));
+    for (int i = 0; i < LANES - 1; i++)
+        if (i < n) p[i] = v[i];
 #endif
 #endif
 }

@@ -14,7 +14,7 @@ typedef struct {
 } cnn_max_pool2d_args;
 
 /* dx[n][iy][ix][c] = sum of dy[n][oy][ox][c] over the windows whose position is (iy, ix). With y, those windows whose y
- * is not above 0 count as 0: then dx is the gradient behind the ReLU that x came from.
+ * is not above 0 count as 0: dx is then the gradient behind the ReLU that x came from.
  * Task: a band of rows of dx of one image. */
 typedef struct {
     cnn_window window;
@@ -34,11 +34,12 @@ typedef struct {
 } cnn_avg_pool2d_args;
 
 /* dx[n][iy][ix][c] = sum over the windows that hold (iy, ix) of dy[n][oy][ox][c] / (positions inside the image).
+ * With `behind`, the ReLU's outputs that x is, 0 instead where they are not above 0.
  * Task: a band of rows of dx of one image. */
 typedef struct {
     cnn_window window;
     const float *dy;     /* [batch][out_h][out_w][in_c] */
-    const float *behind; /* [batch][in_h][in_w][in_c], or NULL: a ReLU's outputs, 0 is added where they are not above 0 */
+    const float *behind; /* [batch][in_h][in_w][in_c], or NULL */
     float *dx;           /* [batch][in_h][in_w][in_c] */
     int32_t accumulate;
 } cnn_avg_pool2d_dx_args;
@@ -52,7 +53,8 @@ typedef struct {
     int64_t batch, pixels, channels;
 } cnn_global_max_pool2d_args;
 
-/* dx[n][pixel][c] = dy[n][c] where pixel == position[n][c], else 0; y as in max_pool2d_dx. Task: a block of pixels of one image. */
+/* dx[n][pixel][c] = dy[n][c] where pixel == position[n][c], else 0; y as in max_pool2d_dx.
+ * Task: a block of pixels of one image. */
 typedef struct {
     const float *dy;         /* [batch][channels] */
     const int32_t *position; /* [batch][channels] */

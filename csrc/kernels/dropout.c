@@ -86,10 +86,9 @@ KERNEL_RUN(dropout) {
         int64_t last = image + tile_begin(a->image_size, parts, task % parts + 1);
         while (i < last) {
             int64_t block = i / DROPOUT_BLOCK, stop = min64(last, (block + 1) * DROPOUT_BLOCK);
-            const uint32_t *first = word - block * DROPOUT_BLOCK;
             random_words(&key, (uint64_t)block, a->state[1], word);
-            for (; i + LANES <= stop; i += LANES) dropout_vector(a, first + i, i, LANES);
-            if (i < stop) dropout_vector(a, first + i, i, stop - i);
+            for (; i + LANES <= stop; i += LANES) dropout_vector(a, word + i % DROPOUT_BLOCK, i, LANES);
+            if (i < stop) dropout_vector(a, word + i % DROPOUT_BLOCK, i, stop - i);
             i = stop;
         }
     }

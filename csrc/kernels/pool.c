@@ -41,26 +41,44 @@ typedef int32_t vi_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(4
 
 INLINE vi int_lanes(int32_t i) { return i - (vi){0}; }
 
-INLINE vi load_position(const void *position, int64_t at, int64_t n, const int wide) {
-    if (wide) return (vi)load_n((const float *)position + at, n);
+/* n bytes as integers, zeros after them; and the low bytes of n integers. */
+INLINE vi load_bytes(const uint8_t *p, int64_t n) {
+#if LANES == 16
+    return (vi)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1u), p));
+#else
     bytes b = {0};
     if (n == LANES)
-        b = *(const bytes_unaligned *)((const uint8_t *)position + at);
+        b = *(const bytes_unaligned *)p;
     else
-        memcpy(&b, (const uint8_t *)position + at, (size_t)n);
+        for (int i = 0; i < LANES - 1; i++)
+            if (i < n) b[i] = p[i];
     return __builtin_convertvector(b, vi);
+#endif
+}
+
+INLINE void store_bytes(uint8_t *p, vi v, int64_t n) {
+#if LANES == 16
+    _mm512_mask_cvtepi32_storeu_epi8(p, (__mmask16)((1u << n) - 1u), (__m512i)v);
+#else
+    bytes b = __builtin_convertvector(v, bytes);
+    if (n == LANES)
+        *(bytes_unaligned *)p = b;
+    else
+        for (int i = 0; i < LANES - 1; i++)
+            if (i < n) p[i] = b[i];
+#endif
+}
+
+INLINE vi load_position(const void *position, int64_t at, int64_t n, const int wide) {
+    if (wide) return (vi)load_n((const float *)position + at, n);
+    return load_bytes((const uint8_t *)position + at, n);
 }
 
 INLINE void store_position(void *position, int64_t at, vi v, int64_t n, const int wide) {
-    if (wide) {
+    if (wide)
         store_n((float *)position + at, (vf)v, n);
-        return;
-    }
-    bytes b = __builtin_convertvector(v, bytes);
-    if (n == LANES)
-        *(bytes_unaligned *)((uint8_t *)position + at) = b;
     else
-        memcpy((uint8_t *)position + at, &b, (size_t)n);
+        store_bytes((uint8_t *)position + at, v, n);
 }
 
 /* Takes v at `place` where it is larger than the best or the first NaN. */
@@ -84,23 +102,29 @@ static int wide_positions(const cnn_window *g) { return g->k_h * g->k_w > 256; }
 
 KERNEL_WORK(max_pool2d) { return pool_work(&a->window, a->window.out_h); }
 
+/* n channels of one output: x points at the window's first position, inside the image or not, `to` is a place in y. */
+INLINE void max_pool2d_vector(const cnn_max_pool2d_args *a, const float *x, pool_span ky, pool_span kx, int64_t to,
+                              int64_t n, const int keep, const int wide) {
+    const cnn_window *g = &a->window;
+    vf best = load_n(x + (ky.begin * g->in_w + kx.begin) * g->in_c, n);
+    vi where = int_lanes((int32_t)(ky.begin * g->k_w + kx.begin));
+    for (int64_t i = ky.begin; i < ky.end; i++)
+        for (int64_t j = kx.begin; j < kx.end; j++)
+            contend(&best, &where, load_n(x + (i * g->in_w + j) * g->in_c, n), (int32_t)(i * g->k_w + j));
+    store_n(a->y + to, best, n);
+    if (keep) store_position(a->position, to, where, n, wide);
+}
+
 /* One output pixel: x points at the image, `to` is the pixel's place in y. */
 INLINE void max_pool2d_pixel(const cnn_max_pool2d_args *a, const float *x, int64_t oy, int64_t ox, int64_t to,
                              const int keep, const int wide) {
     const cnn_window *g = &a->window;
+    int64_t whole = g->in_c / LANES * LANES;
     pool_span ky = inside(oy, g->stride_h, g->pad_top, g->k_h, g->in_h);
     pool_span kx = inside(ox, g->stride_w, g->pad_left, g->k_w, g->in_w);
     x += ((oy * g->stride_h - g->pad_top) * g->in_w + ox * g->stride_w - g->pad_left) * g->in_c;
-    for (int64_t c = 0; c < g->in_c; c += LANES) {
-        int64_t n = min64(LANES, g->in_c - c);
-        vf best = load_n(x + (ky.begin * g->in_w + kx.begin) * g->in_c + c, n);
-        vi where = int_lanes((int32_t)(ky.begin * g->k_w + kx.begin));
-        for (int64_t i = ky.begin; i < ky.end; i++)
-            for (int64_t j = kx.begin; j < kx.end; j++)
-                contend(&best, &where, load_n(x + (i * g->in_w + j) * g->in_c + c, n), (int32_t)(i * g->k_w + j));
-        store_n(a->y + to + c, best, n);
-        if (keep) store_position(a->position, to + c, where, n, wide);
-    }
+    for (int64_t c = 0; c < whole; c += LANES) max_pool2d_vector(a, x + c, ky, kx, to + c, LANES, keep, wide);
+    if (whole < g->in_c) max_pool2d_vector(a, x + whole, ky, kx, to + whole, g->in_c - whole, keep, wide);
 }
 
 /* n channels of a whole 2 by 2 window at x, whose next image row is row_step on. */
@@ -163,10 +187,11 @@ KERNEL_RUN(max_pool2d) {
 
 KERNEL_WORK(max_pool2d_dx) { return pool_work(&a->window, a->window.in_h); }
 
-/* n channels of one element of dx: the windows in rows ys and columns xs hold it. */
-INLINE vf max_pool2d_gather(const cnn_max_pool2d_dx_args *a, int64_t image, int64_t iy, int64_t ix, pool_span ys, pool_span xs,
-                            int64_t c, int64_t n, const int wide) {
+/* n channels, from c on, of the element of dx that the windows in rows ys and columns xs hold. */
+INLINE void max_pool2d_dx_vector(const cnn_max_pool2d_dx_args *a, int64_t image, int64_t iy, int64_t ix, pool_span ys,
+                                 pool_span xs, int64_t c, int64_t n, const int wide) {
     const cnn_window *g = &a->window;
+    float *dx = a->dx + ((image * g->in_h + iy) * g->in_w + ix) * g->in_c + c;
     vf sum = {0};
     for (int64_t oy = ys.begin; oy < ys.end; oy++)
         for (int64_t ox = xs.begin; ox < xs.end; ox++) {
@@ -177,21 +202,18 @@ INLINE vf max_pool2d_gather(const cnn_max_pool2d_dx_args *a, int64_t image, int6
             if (a->y) d = behind_relu(load_n(a->y + at, n), d);
             sum += choose(mine, d, set(0));
         }
-    return sum;
+    store_n(dx, a->accumulate ? load_n(dx, n) + sum : sum, n);
 }
 
 INLINE void max_pool2d_dx_pixels(const cnn_max_pool2d_dx_args *a, int64_t image, int64_t iy, int64_t ix,
                                  const int wide) {
     const cnn_window *g = &a->window;
+    int64_t whole = g->in_c / LANES * LANES;
     pool_span ys = holding(iy, g->stride_h, g->pad_top, g->k_h, g->out_h);
     for (; ix < g->in_w; ix++) {
-        float *dx = a->dx + ((image * g->in_h + iy) * g->in_w + ix) * g->in_c;
         pool_span xs = holding(ix, g->stride_w, g->pad_left, g->k_w, g->out_w);
-        for (int64_t c = 0; c < g->in_c; c += LANES) {
-            int64_t n = min64(LANES, g->in_c - c);
-            vf sum = max_pool2d_gather(a, image, iy, ix, ys, xs, c, n, wide);
-            store_n(dx + c, a->accumulate ? load_n(dx + c, n) + sum : sum, n);
-        }
+        for (int64_t c = 0; c < whole; c += LANES) max_pool2d_dx_vector(a, image, iy, ix, ys, xs, c, LANES, wide);
+        if (whole < g->in_c) max_pool2d_dx_vector(a, image, iy, ix, ys, xs, whole, g->in_c - whole, wide);
     }
 }
 
@@ -247,10 +269,21 @@ KERNEL_RUN(max_pool2d_dx) {
 
 KERNEL_WORK(avg_pool2d) { return pool_work(&a->window, a->window.out_h); }
 
-/* Each window row is summed by itself, and then the rows: rounding errors grow with the side, not with the area. */
+/* n channels of one output, as in max_pool2d_vector. Each window row is summed by itself, and then the rows: rounding
+ * errors grow with the side, not with the area. */
+INLINE void avg_pool2d_vector(const cnn_window *g, const float *x, pool_span ky, pool_span kx, float *y, int64_t n) {
+    vf sum = {0};
+    for (int64_t i = ky.begin; i < ky.end; i++) {
+        vf row = {0};
+        for (int64_t j = kx.begin; j < kx.end; j++) row += load_n(x + (i * g->in_w + j) * g->in_c, n);
+        sum += row;
+    }
+    store_n(y, sum / set((float)((ky.end - ky.begin) * (kx.end - kx.begin))), n);
+}
+
 KERNEL_RUN(avg_pool2d) {
     const cnn_window *g = &a->window;
-    int64_t bands = pool_bands(g, g->out_h);
+    int64_t bands = pool_bands(g, g->out_h), whole = g->in_c / LANES * LANES;
     for (int64_t task = begin; task < end; task++) {
         int64_t image = task / bands, b = task % bands, last = tile_begin(g->out_h, bands, b + 1);
         const float *x = a->x + image * g->in_h * g->in_w * g->in_c;
@@ -258,20 +291,11 @@ KERNEL_RUN(avg_pool2d) {
             for (int64_t ox = 0; ox < g->out_w; ox++) {
                 pool_span ky = inside(oy, g->stride_h, g->pad_top, g->k_h, g->in_h);
                 pool_span kx = inside(ox, g->stride_w, g->pad_left, g->k_w, g->in_w);
-                const float *from =
-                    x + ((oy * g->stride_h - g->pad_top) * g->in_w + ox * g->stride_w - g->pad_left) * g->in_c;
+                int64_t first = (oy * g->stride_h - g->pad_top) * g->in_w + ox * g->stride_w - g->pad_left;
+                const float *from = x + first * g->in_c;
                 float *y = a->y + ((image * g->out_h + oy) * g->out_w + ox) * g->in_c;
-                vf count = set((float)((ky.end - ky.begin) * (kx.end - kx.begin)));
-                for (int64_t c = 0; c < g->in_c; c += LANES) {
-                    int64_t n = min64(LANES, g->in_c - c);
-                    vf sum = {0};
-                    for (int64_t i = ky.begin; i < ky.end; i++) {
-                        vf row = {0};
-                        for (int64_t j = kx.begin; j < kx.end; j++) row += load_n(from + (i * g->in_w + j) * g->in_c + c, n);
-                        sum += row;
-                    }
-                    store_n(y + c, sum / count, n);
-                }
+                for (int64_t c = 0; c < whole; c += LANES) avg_pool2d_vector(g, from + c, ky, kx, y + c, LANES);
+                if (whole < g->in_c) avg_pool2d_vector(g, from + whole, ky, kx, y + whole, g->in_c - whole);
             }
     }
 }
@@ -284,9 +308,26 @@ static int64_t inside_count(int64_t out, int64_t stride, int64_t pad, int64_t ke
     return s.end - s.begin;
 }
 
+/* n channels, from element `at` of dx on, that the windows in rows ys and columns xs hold; dy points at its image's
+ * first output of these channels. */
+INLINE void avg_pool2d_dx_vector(const cnn_avg_pool2d_dx_args *a, const float *dy, int64_t at, pool_span ys,
+                                 pool_span xs, int64_t n) {
+    const cnn_window *g = &a->window;
+    vf sum = {0};
+    for (int64_t oy = ys.begin; oy < ys.end; oy++) {
+        int64_t high = inside_count(oy, g->stride_h, g->pad_top, g->k_h, g->in_h);
+        for (int64_t ox = xs.begin; ox < xs.end; ox++) {
+            int64_t across = inside_count(ox, g->stride_w, g->pad_left, g->k_w, g->in_w);
+            sum += load_n(dy + (oy * g->out_w + ox) * g->in_c, n) / set((float)(high * across));
+        }
+    }
+    if (a->behind) sum = behind_relu(load_n(a->behind + at, n), sum);
+    store_n(a->dx + at, a->accumulate ? load_n(a->dx + at, n) + sum : sum, n);
+}
+
 KERNEL_RUN(avg_pool2d_dx) {
     const cnn_window *g = &a->window;
-    int64_t bands = pool_bands(g, g->in_h);
+    int64_t bands = pool_bands(g, g->in_h), whole = g->in_c / LANES * LANES;
     for (int64_t task = begin; task < end; task++) {
         int64_t image = task / bands, b = task % bands, last = tile_begin(g->in_h, bands, b + 1);
         const float *dy = a->dy + image * g->out_h * g->out_w * g->in_c;
@@ -294,20 +335,9 @@ KERNEL_RUN(avg_pool2d_dx) {
             for (int64_t ix = 0; ix < g->in_w; ix++) {
                 pool_span ys = holding(iy, g->stride_h, g->pad_top, g->k_h, g->out_h);
                 pool_span xs = holding(ix, g->stride_w, g->pad_left, g->k_w, g->out_w);
-                float *dx = a->dx + ((image * g->in_h + iy) * g->in_w + ix) * g->in_c;
-                for (int64_t c = 0; c < g->in_c; c += LANES) {
-                    int64_t n = min64(LANES, g->in_c - c);
-                    vf sum = {0};
-                    for (int64_t oy = ys.begin; oy < ys.end; oy++) {
-                        int64_t high = inside_count(oy, g->stride_h, g->pad_top, g->k_h, g->in_h);
-                        for (int64_t ox = xs.begin; ox < xs.end; ox++) {
-                            int64_t across = inside_count(ox, g->stride_w, g->pad_left, g->k_w, g->in_w);
-                            sum += load_n(dy + (oy * g->out_w + ox) * g->in_c + c, n) / set((float)(high * across));
-                        }
-                    }
-                    if (a->behind) sum = behind_relu(load_n(a->behind + (dx - a->dx) + c, n), sum);
-                    store_n(dx + c, a->accumulate ? load_n(dx + c, n) + sum : sum, n);
-                }
+                int64_t at = ((image * g->in_h + iy) * g->in_w + ix) * g->in_c;
+                for (int64_t c = 0; c < whole; c += LANES) avg_pool2d_dx_vector(a, dy + c, at + c, ys, xs, LANES);
+                if (whole < g->in_c) avg_pool2d_dx_vector(a, dy + whole, at + whole, ys, xs, g->in_c - whole);
             }
     }
 }
