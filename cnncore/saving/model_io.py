@@ -1,0 +1,231 @@
+"""Models to files and back: '.keras', '.weights.h5' and JSON, and the methods by which models do it."""
+import json
+import os
+import warnings
+
+from cnncore.saving import atomic, container, limits, state
+from cnncore.saving.serialization import deserialize_keras_object, serialize_keras_object, sharing_scope
+
+
+class Saveable:
+    """What makes a model one that can be saved; `Model` inherits it."""
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the model, its weights and the state of its training in one file that Keras reads too.
+
+        Args:
+            filepath: string or path that ends in '.keras'.
+            overwrite: whether a file of that name may be replaced.
+            zipped: accepted for compatibility; None or True.
+
+        Raises:
+            ValueError: the ending is another one, or a layer cannot be saved.
+            FileExistsError: there is such a file and `overwrite` is False.
+            OSError: the file cannot be written; the old one is unchanged.
+        """
+        save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True):
+        """Saves the weights, and the optimizer's state where there is one, in Keras's layout.
+
+        Args:
+            filepath: string or path that ends in '.weights.h5'.
+            overwrite: whether a file of that name may be replaced.
+
+        Raises:
+            ValueError: the ending is another one, or the model has no weights yet.
+            FileExistsError: there is such a file and `overwrite` is False.
+            OSError: the file cannot be written; the old one is unchanged.
+        """
+        save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath, skip_mismatch=False):
+        """Sets the weights, and the optimizer's state where there is one, from a file; all of them or none.
+
+        Args:
+            filepath: string or path that ends in '.weights.h5' or '.keras'.
+            skip_mismatch: whether layers that do not fit keep their weights, with a warning.
+
+        Raises:
+            ValueError: the file is damaged or holds another model's weights.
+            OSError: the file cannot be read.
+        """
+        load_weights(self, filepath, skip_mismatch=skip_mismatch)
+
+    def to_json(self, **kwargs):
+        """The model's configuration, without weights, as JSON for `models.model_from_json`.
+
+        Args:
+            **kwargs: passed on to `json.dumps`, such as `indent`.
+        """
+        with sharing_scope():
+            return json.dumps(serialize_keras_object(self), **kwargs)
+
+
+def save_model(model, filepath, overwrite=True, zipped=None):
+    """Saves a model; the same as `model.save(filepath)`.
+
+    Args:
+        model: the model.
+        filepath: string or path that ends in '.keras'.
+        overwrite: whether a file of that name may be replaced.
+        zipped: accepted for compatibility; None or True.
+
+    Raises:
+        ValueError: the ending is another one, or a layer cannot be saved.
+        FileExistsError: there is such a file and `overwrite` is False.
+        OSError: the file cannot be written; the old one is unchanged.
+    """
+    from cnncore.saving import h5_store
+
+    path = _check_path(filepath, (".keras",), "A model is saved in a file that ends in '.keras'")
+    if zipped not in (None, True):
+        raise ValueError(f"A model is saved as one zipped file. Received: zipped={zipped!r}, leave it out")
+    _check_overwrite(path, overwrite)
+    if not model.built:
+        warnings.warn(f"The model {model.name!r} has no weights yet, so the file will hold none; call it on data or "
+                      "give it an Input first", stacklevel=3)
+    with sharing_scope():
+        config = serialize_keras_object(model)
+    container.write(path, config, h5_store.pack(state.entries(model)))
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """Loads a model from a '.keras' file of this library or of Keras.
+
+    Args:
+        filepath: string or path of the file.
+        custom_objects: dict from names to classes or functions of yours that the model uses.
+        compile: whether to compile the model as it was when it was saved, and to restore its optimizer.
+        safe_mode: accepted for compatibility; code in a file is never run.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: the file is damaged, or names a class that is neither the library's nor registered.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> import os, tempfile, cnncore
+        >>> model = cnncore.Sequential([cnncore.Input((4,)), cnncore.layers.Dense(2)])
+        >>> path = os.path.join(tempfile.mkdtemp(), "small.keras")
+        >>> model.save(path)
+        >>> load_model(path).count_params()
+        10
+    """
+    from cnncore.saving import h5_store
+
+    path = _check_path(filepath, (".keras",), "A model is loaded from a file that ends in '.keras'")
+    where = _where(path)
+    config, weights = container.read(path, where)
+    if not compile:
+        config.pop("compile_config", None)
+    with h5_store.H5Reader(weights, f"model.weights.h5 in {where}") as reader:
+        model = _from_config(config, custom_objects, where, 2 * reader.total_bytes + (1 << 20))
+        if model.built:
+            state.load(model, reader)
+    return model
+
+
+def save_weights(model, filepath, overwrite=True):
+    """Saves a model's weights; the same as `model.save_weights(filepath)`.
+
+    Args:
+        model: a built model.
+        filepath: string or path that ends in '.weights.h5'.
+        overwrite: whether a file of that name may be replaced.
+
+    Raises:
+        ValueError: the ending is another one, or the model has no weights yet.
+        FileExistsError: there is such a file and `overwrite` is False.
+        OSError: the file cannot be written; the old one is unchanged.
+    """
+    from cnncore.saving import h5_store
+
+    path = _check_path(filepath, (".weights.h5",), "Weights are saved in a file that ends in '.weights.h5'")
+    _check_built(model, "saved")
+    _check_overwrite(path, overwrite)
+    data = h5_store.pack(state.entries(model))
+    atomic.write_bytes(path, [data, h5_store.trailer(data)])
+
+
+def load_weights(model, filepath, skip_mismatch=False):
+    """Sets a model's weights from a file; the same as `model.load_weights(filepath)`.
+
+    Args:
+        model: a built model.
+        filepath: string or path that ends in '.weights.h5' or '.keras'.
+        skip_mismatch: whether layers that do not fit keep their weights, with a warning.
+
+    Raises:
+        ValueError: the file is damaged or holds another model's weights.
+        OSError: the file cannot be read.
+    """
+    from cnncore.saving import h5_store
+
+    path = _check_path(filepath, (".weights.h5", ".keras"),
+                       "Weights are loaded from a file that ends in '.weights.h5' or '.keras'")
+    _check_built(model, "loaded")
+    where = _where(path)
+    if path.endswith(".keras"):
+        with h5_store.H5Reader(container.read(path, where)[1], f"model.weights.h5 in {where}") as reader:
+            state.load(model, reader, skip_mismatch)
+        return
+    with open(path, "rb") as file, h5_store.H5Reader(file, where) as reader:
+        state.load(model, reader, skip_mismatch)
+
+
+def model_from_json(json_string, custom_objects=None):
+    """A model with new weights from what `model.to_json()` returned, here or in Keras.
+
+    Args:
+        json_string: the JSON text.
+        custom_objects: dict from names to classes or functions of yours that the model uses.
+
+    Raises:
+        ValueError: the text is no configuration of a model, or names a class that is neither the library's nor
+            registered.
+    """
+    if not isinstance(json_string, (str, bytes)):
+        raise ValueError(f"A model's JSON is a string. Received: {type(json_string).__name__}")
+    data = json_string.encode() if isinstance(json_string, str) else json_string
+    return _from_config(limits.parse_json(data, "the JSON text"), custom_objects, "the JSON text", None)
+
+
+def _from_config(config, custom_objects, where, budget):
+    """The model that a configuration describes, its weights within a budget of bytes."""
+    from cnncore import models
+
+    with sharing_scope(where):
+        if budget is None:
+            model = deserialize_keras_object(config, custom_objects)
+        else:
+            with limits.weight_budget(budget, where):
+                model = deserialize_keras_object(config, custom_objects)
+    if not isinstance(model, models.Model):
+        raise ValueError(f"{where} must describe a model. Received: a {type(model).__name__}")
+    return model
+
+
+def _where(path):
+    return f"the file {path!r}"
+
+
+def _check_path(filepath, endings, rule):
+    path = os.fspath(filepath) if isinstance(filepath, (str, os.PathLike)) else None
+    if not isinstance(path, str) or not path.endswith(endings):
+        raise ValueError(f"{rule}. Received: {filepath!r}")
+    return path
+
+
+def _check_overwrite(path, overwrite):
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(f"With overwrite=False a file is not replaced. Received: {path!r}, which exists; choose "
+                              "another name")
+
+
+def _check_built(model, verb):
+    if not model.built:
+        raise ValueError(f"The weights of a model are {verb} once it has some. Received: the model {model.name!r}, "
+                         "which is not built; call it on data, or give it an Input, first")
