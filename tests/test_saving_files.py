@@ -128,6 +128,22 @@ def test_a_killed_writer_leaves_the_old_or_the_new_file(tmp_path):
             assert set(reader.read("layers/dense", "0")) == {float(config["i"])}
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_save_but_not_what_one_is_writing(tmp_path):
+    path = tmp_path / "model.keras"
+    with atomic.replacing(path) as file:
+        file.write(b"by a writer that still runs")
+        (busy,) = os.listdir(tmp_path)
+        dead, fresh = (tmp_path / f".model.keras.{digit * 16}.tmp" for digit in "ab")
+        others = [tmp_path / name for name in (".model.keras.notes.tmp", f".model.weights.h5.{'a' * 16}.tmp")]
+        for left in (dead, fresh, *others):
+            left.write_bytes(b"half")
+        for old in (dead, tmp_path / busy, *others):
+            os.utime(old, (0, 0))
+        atomic.write_bytes(path, b"new")
+        assert sorted(os.listdir(tmp_path)) == sorted([busy, fresh.name, "model.keras", *(o.name for o in others)])
+    assert path.read_bytes() == b"by a writer that still runs"
+
+
 # ---- HDF5 --------------------------------------------------------------------------------------------------------
 
 def test_equal_weights_make_equal_bytes_that_come_back():

@@ -1,9 +1,13 @@
 """Files that are replaced whole: after a failed or killed write the old file is still there, unchanged."""
 import contextlib
 import os
+import re
 import secrets
 import stat
+import time
 import warnings
+
+_STALE_SECONDS = 60
 
 
 @contextlib.contextmanager
@@ -38,12 +42,14 @@ def replacing(path, mode="wb", **options):
         raise IsADirectoryError(f"A file takes this place. Received: {os.fspath(path)!r}, which is a folder; add a "
                                 "file name to it")
     folder, name = os.path.split(target)
+    _sweep(folder, f".{name[:100]}.")
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
     # O_BINARY exists on Windows only, where without it line ends would be rewritten.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o666)
     try:
         with os.fdopen(descriptor, mode, **options) as file:
+            _lock(descriptor)
             if os.path.exists(target):
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             yield file
@@ -72,6 +78,30 @@ def write_bytes(path, data):
 def write_text(path, text):
     """Replaces a file's content whole with text in UTF-8; see `replacing`."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def _lock(descriptor):
+    """Marks a file as being written; False if another process does that. The mark goes with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where killed writers' files stay
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+
+
+def _sweep(folder, prefix):
+    """Removes what killed writers of the same file left behind, lest checkpoint after checkpoint fills the disk."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(prefix) and re.fullmatch(r"[0-9a-f]{16}\.tmp", name[len(prefix):]):
+                with contextlib.suppress(OSError), open(os.path.join(folder, name), "rb") as file:
+                    # The age covers the moment between a file's making and its marking.
+                    if time.time() - os.fstat(file.fileno()).st_mtime > _STALE_SECONDS and _lock(file.fileno()):
+                        os.unlink(file.name)
 
 
 def _sync_folder(folder):

@@ -103,12 +103,42 @@ class H5Reader:
 
     def read(self, path, key):
         """One array."""
-        dataset = self._datasets[_join(self._resolve(path), "vars", key)]
+        return self._read(self._datasets[_join(self._resolve(path), "vars", key)], path, key)
+
+    def _read(self, dataset, path, key):
         try:
             return np.asarray(dataset[()])
         except (OSError, RuntimeError) as error:
             raise ValueError(f"{self.where} must be a whole HDF5 file. Received: one whose array {path}/{key} cannot "
                              f"be read ({error})") from None
+
+    def has(self, path):
+        """Whether the file has a group or an array at this path."""
+        return path in self._file
+
+    def array(self, path):
+        """One array by its full path, as the legacy layout names them; None if the file has none there."""
+        folder, _, key = path.rpartition("/")
+        dataset = self._datasets.get(path)
+        return None if dataset is None else self._read(dataset, folder, key)
+
+    def text(self, path, name):
+        """A text attribute of a group: a string, a list of strings, or None if it has no such attribute."""
+        def plain(value):
+            return value.decode() if isinstance(value, bytes) else str(value)
+
+        attributes = self._file[path or "/"].attrs
+        if name not in attributes:
+            return None
+        number = attributes.get_id(name)
+        if number.dtype.kind not in "SO" or math.prod(number.shape) > limits.MAX_VARIABLES:
+            raise ValueError(f"The attribute {name!r} in {self.where} must be text. Received: dtype {number.dtype}, "
+                             f"shape {number.shape}")
+        try:
+            value = attributes[name]
+            return [plain(item) for item in value] if isinstance(value, np.ndarray) else plain(value)
+        except (OSError, RuntimeError, TypeError, UnicodeDecodeError) as error:
+            raise ValueError(f"The attribute {name!r} in {self.where} must be text. Received: {error}") from None
 
     def _resolve(self, path):
         """The path that this file uses: Keras of TensorFlow 2.13 gave `layers` another name."""

@@ -39,18 +39,19 @@ class Saveable:
         """
         save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath, skip_mismatch=False):
+    def load_weights(self, filepath, skip_mismatch=False, by_name=False):
         """Sets the weights, and the optimizer's state where there is one, from a file; all of them or none.
 
         Args:
-            filepath: string or path that ends in '.weights.h5' or '.keras'.
+            filepath: string or path that ends in '.weights.h5' or '.keras', or in '.h5' as Keras 1 and 2 wrote it.
             skip_mismatch: whether layers that do not fit keep their weights, with a warning.
+            by_name: whether layers are matched by name, which only the files of Keras 1 and 2 allow.
 
         Raises:
             ValueError: the file is damaged or holds another model's weights.
             OSError: the file cannot be read.
         """
-        load_weights(self, filepath, skip_mismatch=skip_mismatch)
+        load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
 
     def to_json(self, **kwargs):
         """The model's configuration, without weights, as JSON for `models.model_from_json`.
@@ -91,7 +92,7 @@ def save_model(model, filepath, overwrite=True, zipped=None):
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """Loads a model from a '.keras' file of this library or of Keras.
+    """Loads a model from a '.keras' file of this library or of Keras, or from an '.h5' file of Keras 1 and 2.
 
     Args:
         filepath: string or path of the file.
@@ -116,15 +117,33 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     """
     from cnncore.saving import h5_store
 
-    path = _check_path(filepath, (".keras",), "A model is loaded from a file that ends in '.keras'")
+    path = _check_path(filepath, (".keras", ".h5", ".hdf5"), "A model is loaded from a file that ends in '.keras' or "
+                       "'.h5'")
     where = _where(path)
+    if not path.endswith(".keras"):
+        return _load_legacy(path, where, custom_objects, compile)
     config, weights = container.read(path, where)
     if not compile:
         config.pop("compile_config", None)
     with h5_store.H5Reader(weights, f"model.weights.h5 in {where}") as reader:
-        model = _from_config(config, custom_objects, where, 2 * reader.total_bytes + (1 << 20))
+        model = _from_config(config, custom_objects, where, _budget(reader))
         if model.built:
             state.load(model, reader)
+    return model
+
+
+def _load_legacy(path, where, custom_objects, compile):
+    """A whole model from the one HDF5 file of Keras 1 and 2."""
+    from cnncore.saving import h5_store, legacy_h5
+
+    with open(path, "rb") as file, h5_store.H5Reader(file, where) as reader:
+        model = _from_config(legacy_h5.config_of(reader), custom_objects, where, _budget(reader))
+        legacy_h5.load_weights(model, reader)
+        training = legacy_h5.training_of(reader) if compile else None
+        if training is not None:
+            with sharing_scope(where):
+                model.compile(**deserialize_keras_object(training, custom_objects))
+            legacy_h5.load_optimizer(model, reader)
     return model
 
 
@@ -150,30 +169,36 @@ def save_weights(model, filepath, overwrite=True):
     atomic.write_bytes(path, [data, h5_store.trailer(data)])
 
 
-def load_weights(model, filepath, skip_mismatch=False):
+def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     """Sets a model's weights from a file; the same as `model.load_weights(filepath)`.
 
     Args:
         model: a built model.
-        filepath: string or path that ends in '.weights.h5' or '.keras'.
+        filepath: string or path that ends in '.weights.h5' or '.keras', or in '.h5' as Keras 1 and 2 wrote it.
         skip_mismatch: whether layers that do not fit keep their weights, with a warning.
+        by_name: whether layers are matched by name, which only the files of Keras 1 and 2 allow.
 
     Raises:
         ValueError: the file is damaged or holds another model's weights.
         OSError: the file cannot be read.
     """
-    from cnncore.saving import h5_store
+    from cnncore.saving import h5_store, legacy_h5
 
-    path = _check_path(filepath, (".weights.h5", ".keras"),
-                       "Weights are loaded from a file that ends in '.weights.h5' or '.keras'")
+    path = _check_path(filepath, (".weights.h5", ".keras", ".h5", ".hdf5"),
+                       "Weights are loaded from a file that ends in '.weights.h5', '.keras' or '.h5'")
     _check_built(model, "loaded")
     where = _where(path)
     if path.endswith(".keras"):
+        _check_order(by_name, where)
         with h5_store.H5Reader(container.read(path, where)[1], f"model.weights.h5 in {where}") as reader:
             state.load(model, reader, skip_mismatch)
         return
     with open(path, "rb") as file, h5_store.H5Reader(file, where) as reader:
-        state.load(model, reader, skip_mismatch)
+        if legacy_h5.is_legacy(reader):
+            legacy_h5.load_weights(model, reader, skip_mismatch, by_name)
+        else:
+            _check_order(by_name, where)
+            state.load(model, reader, skip_mismatch)
 
 
 def model_from_json(json_string, custom_objects=None):
@@ -206,6 +231,17 @@ def _from_config(config, custom_objects, where, budget):
     if not isinstance(model, models.Model):
         raise ValueError(f"{where} must describe a model. Received: a {type(model).__name__}")
     return model
+
+
+def _budget(reader):
+    """Bytes of weights that a model may have whose file this is: what is in it, and room for what files do not keep."""
+    return 2 * reader.total_bytes + (1 << 20)
+
+
+def _check_order(by_name, where):
+    if by_name:
+        raise ValueError(f"Layers are matched by name in '.h5' files of Keras 1 and 2 only. Received: by_name=True for "
+                         f"{where}, leave it out")
 
 
 def _where(path):
