@@ -1,9 +1,10 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: language_level=3
 """The boundary between Python and C: memory, bound kernel calls, and the program that runs them."""
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from cnn cimport *
+from cnn_elementwise cimport *
 from cnn_layers cimport *
 
 import numpy as np
@@ -16,3 +17,4 @@ include "calls.pxi"
 include "program.pxi"
 include "kernels_conv.pxi"
 include "kernels_layers.pxi"
+include "kernels_elementwise.pxi"

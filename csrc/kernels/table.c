@@ -26,6 +26,11 @@
 #include "dense.c"
 #include "peak.c"
 
+#include "elementwise.c"
+#include "reduce.c"
+#include "movement.c"
+#include "softmax.c"
+
 #include "pool.c"
 #include "global_pool.c"
 #include "batch_norm.c"
