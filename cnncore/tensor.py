@@ -133,6 +133,38 @@ class Tensor:
         """The same memory, without its history."""
         return Tensor._over(self.buffer)
 
+    def astype(self, dtype):
+        """These values in another dtype."""
+        return _ops().cast(self, dtype)
+
+    def reshape(self, *shape):
+        """The same values under another shape; one length may be -1."""
+        return _ops().reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape)
+
+    def __getitem__(self, index):
+        return _ops().getitem(self, index)
+
+    def __matmul__(self, other):
+        return _ops().matmul(self, other)
+
+    def __rmatmul__(self, other):
+        return _ops().matmul(other, self)
+
+    def __neg__(self):
+        return _ops().negative(self)
+
+    def __abs__(self):
+        return _ops().abs(self)
+
+    def __invert__(self):
+        return _ops().logical_not(self)
+
+    @property
+    def T(self):
+        return _ops().transpose(self)
+
+    __hash__ = object.__hash__
+
     def backward(self, gradient_of_this=None):
         """Adds to `.grad` of every tensor with requires_grad that this one was computed from.
 
@@ -153,6 +185,38 @@ class Tensor:
             if grad is not None:
                 tensor = Tensor._over(grad)
                 leaf.grad = tensor if leaf.grad is None else leaf.grad + tensor
+
+
+def _ops():
+    """The operations, which need this module first."""
+    from cnncore import ops
+
+    return ops
+
+
+def _attach():
+    """Gives Tensor its arithmetic: x + y, y - x, x < y, x.sum(axis), ..."""
+    def method(name):
+        def call(self, *args, **options):
+            return getattr(_ops(), name)(self, *args, **options)
+        call.__doc__ = f"See cnncore.ops.{name}."
+        return call
+
+    def reflected(name):
+        return lambda self, other: getattr(_ops(), name)(other, self)
+
+    for symbol, name in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
+                         "floordiv": "floor_divide", "mod": "mod", "pow": "power"}.items():
+        setattr(Tensor, f"__{symbol}__", method(name))
+        setattr(Tensor, f"__r{symbol}__", reflected(name))
+    for symbol, name in {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
+                         "ge": "greater_equal", "and": "logical_and", "or": "logical_or"}.items():
+        setattr(Tensor, f"__{symbol}__", method(name))
+    for name in ("sum", "mean", "max", "min", "prod", "argmax", "argmin", "transpose", "squeeze"):
+        setattr(Tensor, name, method(name))
+
+
+_attach()
 
 
 def _leaves(tensor):
