@@ -131,6 +131,8 @@ class H5Reader:
         if name not in attributes:
             return None
         number = attributes.get_id(name)
+        if 0 in number.shape:  # an empty list, which has lost its kind
+            return []
         if number.dtype.kind not in "SO" or math.prod(number.shape) > limits.MAX_VARIABLES:
             raise ValueError(f"The attribute {name!r} in {self.where} must be text. Received: dtype {number.dtype}, "
                              f"shape {number.shape}")

@@ -151,10 +151,11 @@ _bases = {}
 
 
 def _is_graph(model):
-    from cnncore.saving.serialization import is_functional
+    """Whether a model was made of inputs and outputs, be it by a class of the user's."""
+    from cnncore import models
 
-    return is_functional(model) or type(model).__module__.startswith("cnncore.") or bool(
-        getattr(model, "_is_graph", False))
+    functional = getattr(models, "Functional", None)
+    return isinstance(model, functional) if functional is not None else getattr(model, "inputs", None) is not None
 
 
 def _is_part(thing):
