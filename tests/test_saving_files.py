@@ -16,6 +16,7 @@ import pytest
 
 from cnncore.saving import atomic, container, h5_store, limits, registry
 from cnncore.saving.serialization import deserialize_keras_object, serialize_keras_object, sharing_scope
+from cnncore.utils import budget
 
 rng = np.random.default_rng(5)
 ENTRIES = [("", "net", {}),
@@ -431,10 +432,10 @@ def test_what_cannot_be_saved_is_named(value):
 
 
 def test_a_budget_refuses_weights_that_the_file_cannot_hold():
-    limits.charge((1 << 40,), 4, "dense")  # outside a loading, memory alone is the limit
-    with limits.weight_budget(100, "the file 'bad.keras'"):
-        limits.charge((5, 5), 4, "dense")
+    budget.charge((1 << 40,), 4, "dense")  # outside a loading, memory alone is the limit
+    with budget.weight_budget(100, "the file 'bad.keras'"):
+        budget.charge((5, 5), 4, "dense")
         with pytest.raises(ValueError, match=r"bad\.keras.*shape \(1,\) in layer 'out'"):
-            limits.charge((1,), 4, "out")
-    with limits.weight_budget(100, "it"), pytest.raises(ValueError, match="-1"):
-        limits.charge((-1, 4), 4, "dense")
+            budget.charge((1,), 4, "out")
+    with budget.weight_budget(100, "it"), pytest.raises(ValueError, match="-1"):
+        budget.charge((-1, 4), 4, "dense")

@@ -5,6 +5,7 @@ import warnings
 
 from cnncore.saving import atomic, container, limits, state
 from cnncore.saving.serialization import deserialize_keras_object, serialize_keras_object, sharing_scope
+from cnncore.utils.budget import weight_budget
 
 
 class Saveable:
@@ -226,7 +227,7 @@ def _from_config(config, custom_objects, where, budget):
         if budget is None:
             model = deserialize_keras_object(config, custom_objects)
         else:
-            with limits.weight_budget(budget, where):
+            with weight_budget(budget, where):
                 model = deserialize_keras_object(config, custom_objects)
     if not isinstance(model, models.Model):
         raise ValueError(f"{where} must describe a model. Received: a {type(model).__name__}")
