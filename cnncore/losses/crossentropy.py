@@ -1,9 +1,9 @@
 """Losses between probabilities and classes: functions of (y_true, y_pred) that give one value for each sample."""
 import numpy as np
-from cnncore.ops.softmax import logits_of, logits_of_sigmoid
 
-from cnncore import ops
+from cnncore import executor, ops
 from cnncore.losses.loss import EPSILON, as_floats, same_rank
+from cnncore.ops.softmax import logits_of, logits_of_sigmoid
 from cnncore.tensor import convert
 
 
@@ -87,7 +87,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 
 def check_classes(y_true, classes, ignore_class=None):
     """Raises ValueError where the values are at hand and one of them is no class number."""
-    if y_true.buffer.is_promise:  # a step is being recorded: the data has been checked already
+    if executor.current().recording:  # there are no values yet: training has checked its data before
         return
     wrong = bad_classes(y_true.buffer.numpy(), classes, ignore_class)
     if wrong is not None:

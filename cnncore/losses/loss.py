@@ -1,7 +1,7 @@
 """The base class of losses: how one number per sample becomes the number that training minimizes."""
 from cnncore import ops
 from cnncore.tensor import Tensor, convert
-from cnncore.utils.identifiers import auto_name
+from cnncore.utils.naming import auto_name, to_snake_case
 
 EPSILON = 1e-7  # what probabilities are kept away from 0 and 1 by, as in Keras
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
@@ -35,7 +35,7 @@ class Loss:
         if reduction not in REDUCTIONS:
             raise ValueError(f"The reduction of a loss is one of {', '.join(map(repr, REDUCTIONS))}. Received: "
                              f"reduction={reduction!r}")
-        self.name = name or auto_name(self)
+        self.name = name or auto_name(to_snake_case(type(self).__name__))
         self.reduction = reduction
         self.dtype = str(getattr(dtype, "compute_dtype", dtype) or "float32")
 

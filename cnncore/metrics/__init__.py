@@ -48,7 +48,8 @@ from cnncore.metrics.errors import (
 )
 from cnncore.metrics.metric import Metric
 from cnncore.metrics.reduction import Mean, MeanMetricWrapper, Sum
-from cnncore.utils.identifiers import checked, from_identifier, snake_case
+from cnncore.utils.identifiers import checked, from_identifier
+from cnncore.utils.naming import to_snake_case
 
 _CLASSES = (Accuracy, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy,
             CategoricalHinge, CosineSimilarity, Hinge, KLDivergence, LogCoshError, Mean, MeanAbsoluteError,
@@ -62,7 +63,7 @@ _FUNCTIONS = (binary_accuracy, binary_crossentropy, binary_focal_crossentropy, c
               squared_hinge, top_k_categorical_accuracy)
 _SHORT = {"bce": BinaryCrossentropy, "mae": MeanAbsoluteError, "mape": MeanAbsolutePercentageError,
           "mse": MeanSquaredError, "msle": MeanSquaredLogarithmicError}
-NAMES = ({item.__name__: item for item in _CLASSES} | {snake_case(item.__name__): item for item in _CLASSES} | _SHORT
+NAMES = ({item.__name__: item for item in _CLASSES} | {to_snake_case(item.__name__): item for item in _CLASSES} | _SHORT
          | {name.upper(): item for name, item in _SHORT.items()})
 
 __all__ = ["Metric", "MeanMetricWrapper", "get", *(item.__name__ for item in _CLASSES + _FUNCTIONS)]

@@ -6,7 +6,7 @@ import numpy as np
 from cnncore import executor, initializers
 from cnncore.ops.elementwise import accumulate_calls
 from cnncore.tensor import Variable, convert
-from cnncore.utils.identifiers import auto_name
+from cnncore.utils.naming import auto_name, to_snake_case
 
 
 class Metric:
@@ -35,7 +35,7 @@ class Metric:
 
     def __init__(self, dtype=None, name=None):
         self._variables, self._metrics = [], []
-        self.name = name or auto_name(self)
+        self.name = name or auto_name(to_snake_case(type(self).__name__))
         self.dtype = str(getattr(dtype, "compute_dtype", dtype) or "float32")
 
     def __setattr__(self, name, value):

@@ -10,7 +10,7 @@ import numpy as np
 from cnncore import executor, ops
 from cnncore.ops.optimizers import increment
 from cnncore.tensor import Tensor, Variable
-from cnncore.utils.identifiers import auto_name
+from cnncore.utils.naming import auto_name, to_snake_case
 
 
 class _Used(threading.local):
@@ -88,7 +88,7 @@ class Optimizer:
                 raise ValueError(f"{argument} is not supported yet. Received: {argument}={value}, leave it at None")
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ValueError(f"ema_momentum must be between 0 and 1. Received: ema_momentum={ema_momentum}")
-        self.name = name or auto_name(self)
+        self.name = name or auto_name(to_snake_case(type(self).__name__))
         self.weight_decay, self.loss_scale_factor = weight_decay, loss_scale_factor
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = use_ema, ema_momentum

@@ -1,22 +1,6 @@
-"""Names of losses, metrics and optimizers, and finding one from what a user wrote: a name, a class or the object."""
+"""Finding a loss, metric or optimizer from what a user wrote: a name, a configuration, a class or the object itself."""
 import difflib
 import inspect
-import re
-
-_numbers = {}  # how many objects have been given a name of their class
-
-
-def snake_case(name):
-    """'MeanSquaredError' as 'mean_squared_error'."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def auto_name(thing):
-    """A name for an object without one: that of its class, with _1, _2, ... from the second on."""
-    name = snake_case(type(thing).__name__)
-    number = _numbers[name] = _numbers.get(name, -1) + 1
-    return f"{name}_{number}" if number else name
 
 
 def from_identifier(kind, identifier, names):

@@ -1,0 +1,254 @@
+"""Steps of training, evaluation and prediction: recorded once for each shape of batch, then run as plans."""
+import signal
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+
+from cnncore import _core, executor
+from cnncore.models.nest import flatten, map_leaves, pack
+from cnncore.optimizers.optimizer import collecting
+from cnncore.plan import record
+from cnncore.tensor import Tensor
+
+KEPT_PLANS = 8  # plans of other shapes are made anew: each holds memory for a batch's activations
+
+
+class MetricLogs(dict):
+    """Logs that hold the results of the model's metrics and nothing else: a plan need not compute them at each step."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self._as_made = list(self.items())
+
+    def is_untouched(self):
+        """Whether nobody has changed them."""
+        return len(self) == len(self._as_made) and all(self.get(key) is value for key, value in self._as_made)
+
+
+class Step:
+    """One step, ready to run.
+
+    Args:
+        function: the model's train_step, test_step or predict_step.
+        learns: whether gradients are wanted.
+    Attributes:
+        outputs: what the step returned, over memory that each run overwrites; None stands for the metrics' results.
+    """
+
+    outputs = None
+    optimizers = ()
+
+    def __init__(self, function, learns):
+        self.function, self.learns = function, learns
+
+    def compute(self, batch):
+        """Runs the function under the executor at work."""
+        with nullcontext() if self.learns else executor.no_grad():
+            outputs = self.function(batch)
+        return None if type(outputs) is MetricLogs and outputs.is_untouched() else outputs
+
+    def record(self, function, *args):
+        """Makes the plan of a function that ends in `compute`."""
+        with collecting() as optimizers:
+            self.plan = record(function, *args)
+        self.outputs = self.plan.outputs
+        self.optimizers = [o for o in optimizers if o._schedule is not None]
+
+    def run(self):
+        for optimizer in self.optimizers:
+            optimizer.prepare()
+        self.plan.run()
+
+
+class BoundStep(Step):
+    """A plan that reads its rows from the arrays of one Batches itself."""
+
+    def __init__(self, function, learns, batches, rows):
+        super().__init__(function, learns)
+        self.record(lambda: self.compute(batches.gather(rows)))
+
+
+class _Input(Tensor):
+    """A tensor whose values are there only when the plan runs."""
+
+    __slots__ = ()
+
+    def _view(self):
+        if executor.current().recording:
+            raise RuntimeError(
+                f"The value of an input of shape {self.shape} was asked for while the step is being recorded, when no "
+                "values exist yet. Compute with operations instead, or compile the model with run_eagerly=True")
+        return super()._view()
+
+
+class SharedStep(Step):
+    """A plan with a batch of its own, which is filled before each run; it serves any arrays of these shapes."""
+
+    def __init__(self, function, learns, batches, rows):
+        super().__init__(function, learns)
+        self.batch = batches.make(rows, _core.Buffer.allocate, _Input)
+        self.record(self.compute, self.batch)
+
+
+class EagerStep(Step):
+    """Runs the function operation by operation."""
+
+    def __init__(self, function, learns, batches, rows):
+        super().__init__(function, learns)
+        self.batches, self.rows = batches, rows
+
+    def run(self):
+        with interrupts_deferred():
+            self.outputs = self.compute(self.batches.gather(self.rows))
+
+
+class Plans:
+    """The plans of a model, and the lock that only one thread at a time runs one under."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.shared = OrderedDict()  # (kind, state of the model, shapes of a batch) -> SharedStep
+
+    def __deepcopy__(self, memo):
+        return Plans()
+
+    def __reduce__(self):
+        return Plans, ()
+
+    def drop(self):
+        """Forgets all plans."""
+        with self.lock:
+            self.shared.clear()
+
+
+class Runner:
+    """Runs the batches of one call of fit, evaluate or predict.
+
+    Args:
+        model: the model.
+        kind: 'train', 'test' or 'predict'.
+        bound: whether plans may be tied to the arrays, which pays where many steps follow.
+    """
+
+    def __init__(self, model, kind, bound=False):
+        self.model, self.kind, self.bound = model, kind, bound
+        self.function = getattr(model, f"{kind}_step")
+        self.learns = kind == "train"
+        self.eager = bool(getattr(model, "run_eagerly", False))
+        self.lock = model._plans.lock
+        self.steps = {}  # rows -> step for the arrays at hand
+        self.fills = {}
+        self.batches = None
+
+    def run(self, batches, first, rows):
+        """Runs the batch that begins at a row; returns the step, whose `outputs` hold until the next run."""
+        if batches is not self.batches:
+            self.batches, self.steps, self.fills = batches, {}, {}
+        with self.lock:
+            batches.go_to(first)
+            step = self.steps.get(rows)
+            if step is None:
+                step = self._find(batches, rows)
+            fill = self.fills.get(rows)
+            if fill is not None:
+                _core.run_now(fill)
+            step.run()
+        return step
+
+    def fetch(self, batches, first, rows, copy):
+        """As `run`, then copies the outputs before another thread can overwrite them."""
+        with self.lock:
+            copy(self.run(batches, first, rows).outputs)
+
+    def _find(self, batches, rows):
+        if self.eager:
+            step = EagerStep(self.function, self.learns, batches, rows)
+        elif self.bound:
+            step = BoundStep(self.function, self.learns, batches, rows)
+        else:
+            step = self._shared(batches, rows)
+            self.fills[rows] = batches.calls_into(step.batch)
+        self.steps[rows] = step
+        return step
+
+    def _shared(self, batches, rows):
+        plans = self.model._plans.shared
+        key = (self.kind, self.model._plan_state(self.kind), batches.specs(rows),
+               str(map_leaves(lambda leaf: leaf is None, batches.nest)))
+        step = plans.get(key)
+        if step is None:
+            step = plans[key] = SharedStep(self.function, self.learns, batches, rows)
+            while len(plans) > KEPT_PLANS:
+                plans.popitem(last=False)
+        plans.move_to_end(key)
+        return step
+
+
+def shapes_of(batches):
+    """The first batch as tensors without memory, to ask a model for shapes under the executor Shapes."""
+    return batches.make(min(batches.batch_size, batches.rows), _core.Buffer.promise)
+
+
+def values_of(outputs):
+    """A copy of a step's outputs as NumPy arrays."""
+    return map_leaves(lambda leaf: leaf.numpy() if isinstance(leaf, Tensor) else leaf, outputs)
+
+
+class Collector:
+    """Gathers the outputs of many batches into one array for each.
+
+    Args:
+        rows: rows in all, or None if that is not known.
+    """
+
+    def __init__(self, rows=None):
+        self.rows, self.at = rows, 0
+        self.nest, self.arrays, self.lists = None, None, None
+
+    def add(self, outputs, rows):
+        """Takes a copy of a batch's outputs; called while these are guarded by the runner's lock."""
+        leaves = [leaf._view() if isinstance(leaf, Tensor) else leaf for leaf in flatten(outputs)]
+        if self.nest is None:
+            self.nest, self.lists = outputs, [[] for _ in leaves]
+            if self.rows is not None and all(getattr(a, "shape", ())[:1] == (rows,) for a in leaves):
+                self.arrays = [np.empty((self.rows, *a.shape[1:]), a.dtype) for a in leaves]
+        if self.arrays is not None and all(a.shape[:1] == (rows,) for a in leaves):
+            for array, leaf in zip(self.arrays, leaves, strict=True):
+                array[self.at:self.at + rows] = leaf
+        else:
+            if self.arrays is not None:  # outputs of another kind than those before
+                self.lists, self.arrays = [[a[:self.at]] for a in self.arrays], None
+            for parts, leaf in zip(self.lists, leaves, strict=True):
+                parts.append(np.array(leaf))
+        self.at += rows
+
+    def result(self):
+        """The arrays, in the nest of the outputs."""
+        if self.arrays is not None:
+            return pack(self.nest, [a[:self.at] for a in self.arrays])
+        return pack(self.nest, [np.concatenate(parts) for parts in self.lists])
+
+
+@contextmanager
+def interrupts_deferred():
+    """Lets the body end before Ctrl-C takes effect, so that an eager step is whole; a plan is so by itself."""
+    if threading.current_thread() is not threading.main_thread() or (
+            signal.getsignal(signal.SIGINT) is not signal.default_int_handler):
+        yield
+        return
+    pending = []
+
+    def remember(*_):
+        if pending:  # pressed twice: the step may hang
+            raise KeyboardInterrupt
+        pending.append(True)
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pending:
+        raise KeyboardInterrupt
