@@ -113,7 +113,9 @@ def sum_slots(Buffer partial, Buffer total, int64_t begin, bint accumulate):
     cdef Call call = Call(CNN_sum_slots)
     cdef cnn_sum_slots_args *a = <cnn_sum_slots_args *> call.args
     a.slots = partial.shape[0]
-    a.slot_size = partial.size // max(a.slots, 1)
+    a.slot_size = partial.shape[1]
+    for length in partial.shape[2:]:
+        a.slot_size *= length
     a.begin, a.size, a.accumulate = begin, total.size, accumulate
     if not 0 <= begin <= a.slot_size - total.size:
         raise ValueError(f"sum_slots reads past a slot: begin {begin}, {partial}, {total}")

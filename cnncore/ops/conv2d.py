@@ -32,7 +32,7 @@ def output_length(length, kernel, stride, padding, dilation):
 
 def slot_images(batch, slot_bytes):
     """Images per slot of a gradient that is summed slot by slot: a rule of the shape, never of the threads."""
-    images = max(min(batch, FEWEST_IMAGES), -(-batch // SLOTS))
+    images = max(1, min(batch, FEWEST_IMAGES), -(-batch // SLOTS))
     while images < batch and -(-batch // images) * slot_bytes > SLOT_BYTES:
         images *= 2  # slots of several layers stay multiples of each other, so that they can go depth first together
     return images

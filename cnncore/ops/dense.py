@@ -6,7 +6,7 @@ from cnncore.ops.conv2d import behind_relu
 
 def depth_slots(batch, depth, units):
     """In how many fixed ranges the sum over depth is cut: long sums into a small output give too few tasks."""
-    tasks = -(-batch // 240) * -(-units // 128)
+    tasks = max(1, -(-batch // 240) * -(-units // 128))
     return max(1, min(32 // tasks, depth // 512))
 
 

@@ -1,0 +1,7 @@
+"""Models: Sequential, functional and of one's own, and loading them."""
+from cnncore.models.functional import Functional
+from cnncore.models.model import Model
+from cnncore.models.sequential import Sequential
+from cnncore.saving.model_io import load_model, model_from_json, save_model
+
+__all__ = ["Functional", "Model", "Sequential", "load_model", "model_from_json", "save_model"]

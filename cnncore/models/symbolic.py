@@ -1,0 +1,165 @@
+"""KerasTensor: a tensor of a model that is being put together, with a shape but no values; and how its shape is found."""
+import threading
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from cnncore import _core, executor
+from cnncore.models.nest import flatten, map_leaves, pack
+from cnncore.tensor import Tensor
+from cnncore.utils.naming import auto_name
+
+_PROBES = ((2, 61, 4), (3, 83, 6))  # batch size, first other unknown length, step to the next: two for each
+
+
+class History(NamedTuple):
+    """Where a KerasTensor comes from."""
+
+    operation: object
+    node_index: int
+    tensor_index: int
+
+
+class Node:
+    """One call of a layer on KerasTensors."""
+
+    def __init__(self, operation, args, kwargs, input_tensors, outputs):
+        self.operation, self.args, self.kwargs = operation, args, kwargs
+        self.input_tensors, self.outputs = input_tensors, outputs
+        self.output_tensors = flatten(outputs)
+        index = len(operation._inbound_nodes)
+        operation._inbound_nodes.append(self)
+        for i, tensor in enumerate(self.output_tensors):
+            tensor._keras_history = History(operation, index, i)
+
+    @property
+    def parent_nodes(self):
+        return [node_of(tensor) for tensor in self.input_tensors]
+
+
+def node_of(tensor):
+    """The call that a KerasTensor came from."""
+    return tensor._keras_history.operation._inbound_nodes[tensor._keras_history.node_index]
+
+
+class KerasTensor:
+    """A tensor without values: what `Input` and layers called on it return.
+
+    Args:
+        shape: tuple, None for a length that is not known yet.
+        dtype: its dtype.
+        name: shown in summaries.
+    """
+
+    def __init__(self, shape, dtype="float32", name=None):
+        self.shape, self.dtype = tuple(shape), dtype
+        self.name = name or auto_name("keras_tensor")
+        self._keras_history = None
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    def __repr__(self):
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    def __array__(self, dtype=None, copy=None):
+        raise ValueError("A KerasTensor has a shape but no values, so NumPy cannot compute with it. "
+                         f"Received: {self!r}; use cnncore.ops or layers instead")
+
+    def __iter__(self):
+        raise TypeError(f"A KerasTensor cannot be iterated over. Received: {self!r}")
+
+    def __bool__(self):
+        raise TypeError(f"A KerasTensor has no truth value while the model is put together. Received: {self!r}")
+
+    def __getitem__(self, index):
+        return _call("getitem", self, index)
+
+    def __neg__(self):
+        return _call("negative", self)
+
+    def reshape(self, *shape):
+        return _call("reshape", self, shape[0] if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape)
+
+    __hash__ = object.__hash__
+
+
+def _call(function, *args, **kwargs):
+    from cnncore.layers.operation import Operation
+
+    return Operation(function)(*args, **kwargs)
+
+
+def _attach():
+    def forward(function):
+        return lambda self, other: _call(function, self, other)
+
+    def reflected(function):
+        return lambda self, other: _call(function, other, self)
+
+    for symbol, function in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
+                             "floordiv": "floor_divide", "mod": "mod", "matmul": "matmul"}.items():
+        setattr(KerasTensor, f"__{symbol}__", forward(function))
+        setattr(KerasTensor, f"__r{symbol}__", reflected(function))
+    for symbol, function in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
+        setattr(KerasTensor, f"__{symbol}__", forward(function))
+
+
+_attach()
+
+
+def is_symbolic(nest):
+    """Whether a nest holds a KerasTensor."""
+    return any(isinstance(leaf, KerasTensor) for leaf in flatten(nest))
+
+
+# ---- shapes ------------------------------------------------------------------------------------------------------
+
+_tracing = threading.local()
+
+
+def is_tracing():
+    """Whether a call runs only to find out shapes."""
+    return getattr(_tracing, "on", False)
+
+
+@contextmanager
+def _trace():
+    before, _tracing.on = is_tracing(), True
+    try:
+        with executor.use(executor.Shapes()), executor.no_grad():
+            yield
+    finally:
+        _tracing.on = before
+
+
+def infer(function, args, kwargs):
+    """function(*args, **kwargs) as a nest of KerasTensors: run twice on promises with unknown lengths filled in
+    differently, so that a length that differs between the two is unknown too."""
+    results = []
+    for batch, first, step in _PROBES:
+        unknown = 0
+
+        def fill(leaf, batch=batch, first=first, step=step):
+            nonlocal unknown
+            if not isinstance(leaf, KerasTensor):
+                return leaf
+            shape = []
+            for axis, length in enumerate(leaf.shape):
+                if length is None and axis == 0:
+                    length = batch
+                elif length is None:
+                    length = first + step * unknown
+                    unknown += 1
+                shape.append(length)
+            return Tensor._over(_core.Buffer.promise(shape, leaf.dtype))
+
+        with _trace():
+            results.append(function(*map_leaves(fill, list(args)), **map_leaves(fill, kwargs)))
+    leaves = []
+    for one, other in zip(*map(flatten, results)):
+        if not isinstance(one, Tensor):
+            leaves.append(one)
+            continue
+        leaves.append(KerasTensor([n if n == m else None for n, m in zip(one.shape, other.shape)], one.dtype))
+    return pack(results[0], leaves)

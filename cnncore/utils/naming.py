@@ -1,0 +1,24 @@
+"""Names that layers and models get by themselves: conv2d, conv2d_1, ..."""
+import re
+from collections import Counter
+
+_used = Counter()
+
+
+def to_snake_case(name):
+    """'MaxPooling2D' as 'max_pooling2d', as Keras does."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(prefix):
+    """The prefix the first time, then prefix_1, prefix_2, ..."""
+    number = _used[prefix]
+    _used[prefix] += 1
+    return f"{prefix}_{number}" if number else prefix
+
+
+def clear_session(free_memory=True):
+    """Makes automatic names count from the start again."""
+    _used.clear()
