@@ -7,7 +7,7 @@ _ROOMS = ("activations", "callbacks", "config", "constraints", "datasets", "init
           "models", "ops", "optimizers", "random", "regularizers", "saving", "utils")
 _NAMES = {
     "Tensor": "tensor", "Variable": "tensor", "GradientTape": "tensor", "no_grad": "executor",
-    "Model": "models", "Sequential": "models", "Input": "layers", "Layer": "layers.layer", "KerasTensor": "models.symbolic",
+    "Model": "models", "Sequential": "models", "Input": "layers", "Layer": "layers.layer", "KerasTensor": "symbolic",
     "set_num_threads": "config", "get_num_threads": "config", "show_config": "config",
     "Loss": "losses", "Metric": "metrics", "Optimizer": "optimizers", "Initializer": "initializers",
     "Regularizer": "regularizers",

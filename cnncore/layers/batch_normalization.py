@@ -1,7 +1,7 @@
 """BatchNormalization."""
 from cnncore import constraints, initializers, ops, regularizers
 from cnncore.layers.layer import Layer
-from cnncore.models.symbolic import is_tracing
+from cnncore.symbolic import is_tracing
 
 
 class BatchNormalization(Layer):

@@ -1,7 +1,7 @@
 """Dropout."""
 from cnncore import _core, ops
 from cnncore.layers.layer import Layer
-from cnncore.models.symbolic import is_tracing
+from cnncore.symbolic import is_tracing
 from cnncore.random import SeedGenerator
 from cnncore.tensor import Tensor
 

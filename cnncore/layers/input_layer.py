@@ -1,6 +1,6 @@
 """Input and InputLayer: where the data enter a model."""
 from cnncore.layers.layer import Layer
-from cnncore.models.symbolic import KerasTensor, Node
+from cnncore.symbolic import KerasTensor, Node
 
 
 class InputLayer(Layer):

@@ -5,8 +5,8 @@ import threading
 import numpy as np
 
 from cnncore import executor, initializers
-from cnncore.models.nest import flatten, is_nest, map_leaves
-from cnncore.models.symbolic import KerasTensor, Node, infer, is_symbolic
+from cnncore.nest import flatten, is_nest, map_leaves
+from cnncore.symbolic import KerasTensor, Node, infer, is_symbolic
 from cnncore.tensor import Tensor, Variable, convert
 from cnncore.utils.naming import auto_name, to_snake_case
 

@@ -2,7 +2,7 @@
 from cnncore import losses, metrics, ops
 from cnncore.losses.crossentropy import bad_classes, sparse_categorical_crossentropy
 from cnncore.losses.loss import LossFunctionWrapper
-from cnncore.models.nest import flatten, is_nest
+from cnncore.nest import flatten, is_nest
 from cnncore.tensor import Tensor
 from cnncore.utils.naming import to_snake_case
 

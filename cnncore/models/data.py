@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from cnncore import _core, executor, random
-from cnncore.models.nest import flatten, is_nest, map_leaves, name_leaves, pack
+from cnncore.nest import flatten, is_nest, map_leaves, name_leaves, pack
 from cnncore.ops.gather_rows import SOURCES, gather_call
 from cnncore.tensor import Tensor
 

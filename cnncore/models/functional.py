@@ -3,8 +3,8 @@ from collections import defaultdict
 
 from cnncore.layers.layer import Layer
 from cnncore.models.model import Model
-from cnncore.models.nest import flatten, map_leaves, pack
-from cnncore.models.symbolic import KerasTensor, node_of
+from cnncore.nest import flatten, map_leaves, pack
+from cnncore.symbolic import KerasTensor, node_of
 
 
 class Functional(Model):

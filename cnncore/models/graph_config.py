@@ -1,6 +1,6 @@
 """The configuration of a functional model, in Keras 3's form: layers, and the calls that connect them."""
-from cnncore.models.nest import map_leaves
-from cnncore.models.symbolic import KerasTensor, node_of
+from cnncore.nest import map_leaves
+from cnncore.symbolic import KerasTensor, node_of
 
 
 def _reference(tensor, node_numbers):

@@ -5,7 +5,7 @@ from cnncore import executor
 from cnncore.callbacks import CallbackList, LazyLogs
 from cnncore.callbacks.lazy_logs import python_logs
 from cnncore.models.data import Batches, Stream, batches_of, split_validation, unpack_x_y_sample_weight
-from cnncore.models.nest import flatten
+from cnncore.nest import flatten
 from cnncore.models.steps import Collector, Runner, shapes_of, values_of
 from cnncore.random import as_integer
 

@@ -2,7 +2,7 @@
 import inspect
 
 from cnncore.layers.layer import Layer
-from cnncore.models.symbolic import KerasTensor, is_symbolic
+from cnncore.symbolic import KerasTensor, is_symbolic
 from cnncore.models.trainer import Trainer
 from cnncore.saving.model_io import Saveable
 
@@ -83,7 +83,7 @@ class Model(Trainer, Saveable, Layer):
         if self.built or type(self).call is Layer.call:
             return
         from cnncore.layers.layer import _map_shapes
-        from cnncore.models.symbolic import infer
+        from cnncore.symbolic import infer
 
         object.__setattr__(self, "built", True)
         object.__setattr__(self, "_build_shapes_dict", {"input_shape": input_shape})

@@ -2,7 +2,7 @@
 from cnncore.layers.input_layer import InputLayer
 from cnncore.layers.layer import Layer
 from cnncore.models.model import Model
-from cnncore.models.symbolic import KerasTensor
+from cnncore.symbolic import KerasTensor
 
 
 class Sequential(Model):

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 
 from cnncore import _core, executor
-from cnncore.models.nest import flatten, map_leaves, pack
+from cnncore.nest import flatten, map_leaves, pack
 from cnncore.optimizers.optimizer import collecting
 from cnncore.plan import record
 from cnncore.tensor import Tensor

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from cnncore import _core, executor
-from cnncore.models.nest import flatten, map_leaves, pack
+from cnncore.nest import flatten, map_leaves, pack
 from cnncore.tensor import Tensor
 from cnncore.utils.naming import auto_name
 
