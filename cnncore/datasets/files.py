@@ -1,0 +1,117 @@
+"""Where data sets lie on disk, and how those that do not are downloaded: checked, and whole or not at all."""
+import os
+from pathlib import Path
+
+
+def folders():
+    """The folders to look in, in order: CNNCORE_HOME/datasets, then Keras's own cache."""
+    home = Path(os.environ.get("CNNCORE_HOME") or Path.home() / ".cnncore")
+    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return [home.expanduser() / "datasets", keras.expanduser() / "datasets"]
+
+
+def find(*names):
+    """The first folder-and-name that exists, names of one folder before the next folder; None where none does."""
+    for folder in folders():
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def find_all(names, subfolders=("",), endings=("", ".gz")):
+    """Paths of all these files, together in one folder or subfolder, each with one of the endings; None where a file
+    is missing."""
+    for folder in folders():
+        for sub in subfolders:
+            paths = [next((folder / sub / (name + ending) for ending in endings
+                           if (folder / sub / (name + ending)).is_file()), None) for name in names]
+            if all(paths):
+                return paths
+    return None
+
+
+def download(what, files, folder=""):
+    """Downloads {file name: (address, sha256)} into the first of `folders()`; returns their paths.
+
+    Raises:
+        OSError: a file cannot be had; the message names the files, where to put them and where to get them.
+    """
+    target = folders()[0] / folder
+    paths = []
+    for name, (address, sha256) in files.items():
+        path = target / name
+        if not path.is_file():
+            try:
+                _fetch(address, path, sha256)
+            except Exception as error:
+                raise OSError(_advice(what, files, target, error)) from error
+        paths.append(path)
+    return paths
+
+
+def _fetch(address, path, sha256):
+    """Downloads one file beside its place, checks it, and moves it there."""
+    import pooch
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = f".{path.name}.part{os.getpid()}"
+    downloader = pooch.HTTPDownloader(progressbar=_Progress(path.name), timeout=20)
+    try:
+        fetched = pooch.retrieve(address, f"sha256:{sha256}", part, path.parent, downloader=downloader)
+        with open(fetched, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(fetched, path)
+    finally:
+        (path.parent / part).unlink(missing_ok=True)
+
+
+class _Progress:
+    """What pooch asks of a progress bar, shown by rich."""
+
+    def __init__(self, name):
+        self.name, self.bar, self.task, self._total = name, None, None, 0
+
+    @property
+    def total(self):
+        return self._total
+
+    @total.setter
+    def total(self, value):
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        self._total = value
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        self.bar.start()
+        self.task = self.bar.add_task(self.name, total=value)
+
+    def update(self, size):
+        if self.bar is not None:
+            self.bar.update(self.task, advance=size)
+
+    def reset(self):
+        if self.bar is not None:
+            self.bar.update(self.task, completed=0)
+
+    def close(self):
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self._total)
+            self.bar.stop()
+
+
+def _advice(what, files, target, error):
+    lines = [f"{what} is not on this machine and could not be downloaded ({type(error).__name__}: {error}).".replace(
+        "\n", " ")]
+    lines += [f"Put {'this file' if len(files) == 1 else 'these files'} into {target}:"]
+    lines += [f"  {name}  from  {address}" for name, (address, _) in files.items()]
+    others = ", ".join(str(folder) for folder in folders()[1:])
+    lines += [f"Also looked in {others}. CNNCORE_HOME names another folder than ~/.cnncore."]
+    return "\n".join(lines)
+
+
+def file_name(path):
+    """The name under which a user asked for a file, safe to join to a folder."""
+    name = os.path.basename(str(path))
+    if not name or name != str(path):
+        raise ValueError(f"path is a file's name within {folders()[0]}. Received: path={path!r}")
+    return name
