@@ -1,0 +1,73 @@
+"""The weights after many steps are the same bits for every number of threads, and eagerly as in plans."""
+import hashlib
+
+import numpy as np
+import pytest
+
+import cnncore
+from cnncore import _core, layers
+
+STEPS, BATCH = 100, 24
+
+
+def make_model():
+    cnncore.utils.set_random_seed(5)
+    model = cnncore.Sequential([
+        layers.Input(shape=(12, 12, 3)),
+        layers.Conv2D(16, 3, padding="same", activation="relu"),
+        layers.BatchNormalization(),
+        layers.MaxPooling2D(),
+        layers.Dropout(0.3),
+        layers.Conv2D(32, 3, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Dropout(0.3),
+        layers.Flatten(),
+        layers.Dense(40, activation="relu"),
+        layers.Dense(10, activation="softmax"),
+    ])
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def trained(threads, steps=STEPS, **options):
+    """The hash of all weights and of the optimizer's state, after training on so many threads."""
+    before = _core.threads()
+    _core.set_threads(threads)
+    try:
+        model = make_model()
+        if options:
+            model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", **options)
+        rng = np.random.default_rng(0)
+        x = rng.integers(0, 256, (BATCH * steps, 12, 12, 3), dtype=np.uint8)
+        y = rng.integers(0, 10, BATCH * steps)
+        model.fit(x, y, batch_size=BATCH, epochs=1, verbose=0)
+    finally:
+        _core.set_threads(before)
+    digest = hashlib.sha256()
+    for variable in [*model.weights, *model.optimizer.variables]:
+        digest.update(variable.numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def on_one_thread():
+    return trained(1)
+
+
+@pytest.mark.parametrize("threads", (2, 3, 8))
+def test_the_number_of_threads_changes_no_bit(on_one_thread, threads):
+    assert trained(threads) == on_one_thread
+
+
+def test_the_plan_computes_exactly_what_eager_computes():
+    assert trained(2, 10, run_eagerly=True) == trained(2, 10, run_eagerly=False)
+
+
+def test_depth_first_computes_exactly_what_layer_by_layer_computes(monkeypatch):
+    depth_first = trained(2, 10)
+    monkeypatch.setenv("CNNCORE_DEPTH_FIRST", "0")
+    assert trained(2, 10) == depth_first
+
+
+def test_training_changes_the_hash():
+    assert trained(1, 1) != trained(1, 2)
