@@ -5,8 +5,8 @@ from cnncore import executor
 from cnncore.callbacks import CallbackList, LazyLogs
 from cnncore.callbacks.lazy_logs import python_logs
 from cnncore.models.data import Batches, Stream, batches_of, split_validation, unpack_x_y_sample_weight
-from cnncore.nest import flatten
 from cnncore.models.steps import Collector, Runner, shapes_of, values_of
+from cnncore.nest import flatten
 from cnncore.random import as_integer
 
 
@@ -83,6 +83,8 @@ def predict(model, x, batch_size, verbose, steps, callbacks):
         callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1,
                                  steps=data.steps)
     callbacks = callbacks or None
+    if isinstance(data, Batches):
+        check_inputs(model, data)
     runner = Runner(model, "predict")
     model.stop_predicting = False
     if callbacks is not None:
@@ -122,6 +124,7 @@ def on_batch(model, kind, x, y, sample_weight, class_weight=None):
 def predict_on_batch(model, x):
     """The outputs of one batch."""
     data = _one_batch(model, x, None, None)
+    check_inputs(model, data)
     found = []
     Runner(model, "predict").fetch(data, 0, data.rows, lambda outputs: found.append(values_of(outputs)))
     return found[0]
@@ -204,11 +207,21 @@ def _integer_inputs(model):
     return [str(one.dtype).startswith("int") for one in flatten(inputs)] if inputs else ()
 
 
+def check_inputs(model, batches):
+    """Raises ValueError for lists of another number of arrays than the model has inputs."""
+    inputs, x = getattr(model, "inputs", None), batches.nest[0]
+    if inputs and not isinstance(x, dict) and len(flatten(x)) != len(flatten(inputs)):
+        raise ValueError(f"The model {model.name!r} takes {len(flatten(inputs))} input(s). Received: x with "
+                         f"{len(flatten(x))} arrays; stack samples into one array with np.stack, or pass one array for "
+                         "each input")
+
+
 # ---- before the first step ---------------------------------------------------------------------------------------
 
 def prepare(model, data, method, learns):
     """Makes what does not exist yet - weights, the optimizer's variables, metrics - and checks the targets."""
     first = data.first() if isinstance(data, Stream) else data
+    check_inputs(model, first)
     with model._plans.lock:
         build(model, first, method)
         if learns and model.optimizer is not None and not model.optimizer.built and model.built:

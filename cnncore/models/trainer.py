@@ -6,8 +6,8 @@ from cnncore import executor, metrics, ops, optimizers
 from cnncore.models import loops
 from cnncore.models.compiled import CompileLoss, CompileMetrics
 from cnncore.models.data import unpack_x_y_sample_weight
-from cnncore.nest import flatten
 from cnncore.models.steps import MetricLogs, Plans
+from cnncore.nest import flatten
 from cnncore.tensor import GradientTape, convert
 
 
