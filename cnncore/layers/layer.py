@@ -8,6 +8,7 @@ from cnncore import executor, initializers
 from cnncore.nest import flatten, is_nest, map_leaves
 from cnncore.symbolic import KerasTensor, Node, infer, is_symbolic
 from cnncore.tensor import Tensor, Variable, convert
+from cnncore.utils.budget import charge
 from cnncore.utils.naming import auto_name, to_snake_case
 
 _calls = threading.local()  # .training: what the call around this one was told
@@ -147,6 +148,7 @@ class Layer:
         """
         shape = tuple(int(n) for n in (shape or ()))
         dtype = getattr(dtype, "name", dtype) or "float32"
+        charge(shape, np.dtype(dtype).itemsize, self.name)
         if initializer is None:
             initializer = "glorot_uniform" if dtype == "float32" else "zeros"
         with executor.use(executor.Eager()):  # a weight is real, also while shapes are traced or a step is recorded

@@ -127,7 +127,7 @@ class Functional(Model):
 
     def call(self, inputs, training=None, mask=None):
         values = {}
-        for tensor, value in zip(self.inputs, self._in_order(inputs)):
+        for tensor, value in zip(self.inputs, self._input_values(inputs)):
             values[id(tensor)] = self._fitted(tensor, value)
 
         def filled(nest):
@@ -141,7 +141,7 @@ class Functional(Model):
                 values[id(tensor)] = value
         return map_leaves(lambda tensor: values[id(tensor)], self._outputs_struct)
 
-    def _in_order(self, inputs):
+    def _input_values(self, inputs):
         """The given inputs in the order of self.inputs: a dict goes by names, a list by order."""
         if isinstance(inputs, dict):
             names = [tensor.name for tensor in self.inputs]

@@ -54,6 +54,12 @@ class Saveable:
         """
         load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
 
+    def build_from_config(self, config):
+        """Makes the weights for the shapes that a file says the model was built for."""
+        shape = config.get("input_shape")
+        if shape is not None:
+            self.build(_as_tuples(shape))
+
     def to_json(self, **kwargs):
         """The model's configuration, without weights, as JSON for `models.model_from_json`.
 
@@ -232,6 +238,14 @@ def _from_config(config, custom_objects, where, budget):
     if not isinstance(model, models.Model):
         raise ValueError(f"{where} must describe a model. Received: a {type(model).__name__}")
     return model
+
+
+def _as_tuples(shapes):
+    """Shapes out of a file: their lists of numbers become tuples."""
+    if isinstance(shapes, dict):
+        return {key: _as_tuples(shape) for key, shape in shapes.items()}
+    nested = any(isinstance(part, (list, tuple, dict)) for part in shapes)
+    return [_as_tuples(shape) for shape in shapes] if nested else tuple(shapes)
 
 
 def _budget(reader):

@@ -58,7 +58,12 @@ def register_keras_serializable(package="Custom", name=None):
 
 def get_registered_name(thing):
     """The name under which a class or function was registered, else its own name."""
-    return _names.get(thing, getattr(thing, "__name__", None))
+    name = getattr(thing, "__name__", None)
+    # A model class that hands inputs and outputs to Model gets a subclass of the same name.
+    for base in getattr(thing, "__mro__", (thing,)):
+        if base in _names and getattr(base, "__name__", None) == name:
+            return _names[base]
+    return name
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):

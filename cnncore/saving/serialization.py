@@ -188,14 +188,14 @@ def _make(name, inner, config):
         raise ValueError(f"{_where()} may name only classes with from_config. Received: {name}; add from_config to it")
     if not _reads_raw(cls):
         inner = {key: _deserialize(value) for key, value in inner.items()}
+    build, compiled = config.get("build_config"), config.get("compile_config")
     try:
         instance = cls.from_config(_without_neutral(cls, inner))
-    except (TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        if isinstance(build, dict) and hasattr(instance, "build_from_config") and not getattr(instance, "built", True):
+            instance.build_from_config(build)
+    except (TypeError, KeyError, AttributeError, IndexError, ArithmeticError, MemoryError, RecursionError) as error:
         raise ValueError(f"{_where()} must hold arguments that fit {name}. Received: a configuration of which "
-                         f"{name}.from_config says: {error!r}; correct it, or save the model again") from error
-    build, compiled = config.get("build_config"), config.get("compile_config")
-    if isinstance(build, dict) and hasattr(instance, "build_from_config") and not getattr(instance, "built", True):
-        instance.build_from_config(build)
+                         f"{name} says: {error!r}; correct it, or save the model again") from error
     if isinstance(compiled, dict) and compiled and hasattr(instance, "compile_from_config"):
         instance.compile_from_config(compiled)
     if scope is not None and isinstance(number, int):
