@@ -3,7 +3,7 @@ import json
 import os
 import warnings
 
-from cnncore.saving import atomic, container, limits, state
+from cnncore.saving import limits
 from cnncore.saving.serialization import deserialize_keras_object, serialize_keras_object, sharing_scope
 from cnncore.utils.budget import weight_budget
 
@@ -84,7 +84,7 @@ def save_model(model, filepath, overwrite=True, zipped=None):
         FileExistsError: there is such a file and `overwrite` is False.
         OSError: the file cannot be written; the old one is unchanged.
     """
-    from cnncore.saving import h5_store
+    from cnncore.saving import container, h5_store, state
 
     path = _check_path(filepath, (".keras",), "A model is saved in a file that ends in '.keras'")
     if zipped not in (None, True):
@@ -122,7 +122,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         >>> load_model(path).count_params()
         10
     """
-    from cnncore.saving import h5_store
+    from cnncore.saving import container, h5_store, state
 
     path = _check_path(filepath, (".keras", ".h5", ".hdf5"), "A model is loaded from a file that ends in '.keras' or "
                        "'.h5'")
@@ -167,7 +167,7 @@ def save_weights(model, filepath, overwrite=True):
         FileExistsError: there is such a file and `overwrite` is False.
         OSError: the file cannot be written; the old one is unchanged.
     """
-    from cnncore.saving import h5_store
+    from cnncore.saving import atomic, h5_store, state
 
     path = _check_path(filepath, (".weights.h5",), "Weights are saved in a file that ends in '.weights.h5'")
     _check_built(model, "saved")
@@ -189,7 +189,7 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
         ValueError: the file is damaged or holds another model's weights.
         OSError: the file cannot be read.
     """
-    from cnncore.saving import h5_store, legacy_h5
+    from cnncore.saving import container, h5_store, legacy_h5, state
 
     path = _check_path(filepath, (".weights.h5", ".keras", ".h5", ".hdf5"),
                        "Weights are loaded from a file that ends in '.weights.h5', '.keras' or '.h5'")
