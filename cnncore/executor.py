@@ -1,4 +1,4 @@
-"""Executors: who owns memory and runs kernel calls. Eager runs now, Shapes only asks for shapes; the plan's Recorder is in plan/."""
+"""Executors: who owns memory and runs kernel calls: Eager now, Shapes never; the plan's Recorder is in plan/."""
 import threading
 from contextlib import contextmanager
 

@@ -24,8 +24,8 @@ typedef struct {
     int64_t grain;     /* ranges are cut at multiples of this */
     int64_t per_image; /* tasks per image where tasks run image by image, 0 where they do not */
     size_t scratch;    /* bytes of scratch that one thread needs, any content, 64-byte aligned */
-    size_t state;      /* bytes that one thread keeps from a grain's first task to its last, where a grain is run in parts */
-    int32_t ordered;   /* a grain's tasks add to one another: they must run in order and on one thread */
+    size_t state; /* bytes that one thread keeps from a grain's first task to its last, where a grain is run in parts */
+    int32_t ordered; /* a grain's tasks add to one another: they must run in order and on one thread */
 } cnn_work;
 
 typedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch, void *state);
@@ -52,10 +52,10 @@ enum {
 enum { CNN_TIER_SSE2, CNN_TIER_AVX2, CNN_TIER_AVX512, CNN_TIER_NEON, CNN_TIERS };
 
 const char *cnn_tier_name(int tier);
-int cnn_best_tier(void);                     /* by CPUID and XGETBV */
-int cnn_tier_runs_here(int tier);            /* compiled in, and the CPU and the OS support it */
-const cnn_kernel *cnn_tier_table(int tier);  /* NULL where the tier is not compiled in */
-int cnn_tier_lanes(int tier);                /* float32 elements in a vector */
+int cnn_best_tier(void);                    /* by CPUID and XGETBV */
+int cnn_tier_runs_here(int tier);           /* compiled in, and the CPU and the OS support it */
+const cnn_kernel *cnn_tier_table(int tier); /* NULL where the tier is not compiled in */
+int cnn_tier_lanes(int tier);               /* float32 elements in a vector */
 
 /* ---- plan.c and parallel.c: running calls --------------------------------------------------------------------- */
 
@@ -66,8 +66,8 @@ typedef struct {
     cnn_run_fn run;
     const void *args;
     cnn_work work;
-    int32_t kernel; /* index in kernels.def, for messages */
-    int32_t wait;   /* every thread has finished all calls before this one when it starts */
+    int32_t kernel;                /* index in kernels.def, for messages */
+    int32_t wait;                  /* every thread has finished all calls before this one when it starts */
     const struct cnn_group *group; /* NULL, or: this call and those after it run depth first */
 } cnn_call;
 
@@ -83,7 +83,7 @@ typedef struct {
  * block. What only these calls use lies in the thread's own memory, one block large. Slots of images are the unit that
  * threads share out: gradients are summed slot by slot, so that results do not depend on the number of threads. */
 typedef struct cnn_group {
-    int64_t count;  /* calls */
+    int64_t count; /* calls */
     int64_t images, images_per_slot, images_per_block;
     const cnn_patch *patches;
     int64_t patch_count;

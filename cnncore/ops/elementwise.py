@@ -183,7 +183,7 @@ class Binary(Op):
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs):
         a, b = inputs
         calls = []
-        for operand, (x, d) in enumerate(zip(inputs, d_inputs)):
+        for operand, d in enumerate(d_inputs):
             if d is not None:
                 full, part = self._part(empty, operand, a, b, outputs[0], d_outputs[0])
                 calls += part + sum_to_calls(empty, full, d)

@@ -10,7 +10,6 @@ from cnncore.ops.elementwise import cast
 from cnncore.ops.reductions import normal_axes
 from cnncore.tensor import Tensor, convert
 
-
 # ---- views -------------------------------------------------------------------------------------------------------
 
 class Reshape(ViewOp):

@@ -78,9 +78,9 @@ typedef cnn_dense_args cnn_dense_finish_args;
 
 /* dx[n][k] = sum over u of dy[n][u] * w[k][u]. Task: a block of columns of dx. */
 typedef struct {
-    const float *dy; /* [batch][units] */
-    const float *w;  /* [depth][units] */
-    float *dx;       /* [batch][depth] */
+    const float *dy;     /* [batch][units] */
+    const float *w;      /* [depth][units] */
+    float *dx;           /* [batch][depth] */
     const float *behind; /* NULL, or the ReLU's output that was x: dx is 0 where it is not above 0 */
     int64_t batch, depth, units;
     int32_t accumulate;
@@ -99,9 +99,9 @@ typedef struct {
 
 /* ---- Winograd F(4x4, 3x3): kernels/winograd.c, for 3x3 filters with stride and dilation 1 ----------------------- */
 
-/* Transforms filters: packed[f / width][36][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms for Convolutional
- * Neural Networks"). With `transpose` the filters of the adjoint instead: rotated by half a turn, in_c and out_c
- * swapped. Task: one panel. */
+/* Transforms filters: packed[f / width][36][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms for
+ * Convolutional Neural Networks"). With `transpose` the filters of the adjoint instead: rotated by half a turn, in_c
+ * and out_c swapped. Task: one panel. */
 typedef struct {
     const float *w; /* [3][3][in_c][out_c] */
     float *packed;

@@ -35,8 +35,21 @@ typedef struct {
 
 /* Functions of two numbers; from CNN_EQUAL on the result is bool. */
 enum {
-    CNN_ADD, CNN_SUBTRACT, CNN_MULTIPLY, CNN_DIVIDE, CNN_MAXIMUM, CNN_MINIMUM, CNN_POWER, CNN_FLOOR_DIVIDE, CNN_MODULO,
-    CNN_EQUAL, CNN_NOT_EQUAL, CNN_LESS, CNN_LESS_EQUAL, CNN_GREATER, CNN_GREATER_EQUAL,
+    CNN_ADD,
+    CNN_SUBTRACT,
+    CNN_MULTIPLY,
+    CNN_DIVIDE,
+    CNN_MAXIMUM,
+    CNN_MINIMUM,
+    CNN_POWER,
+    CNN_FLOOR_DIVIDE,
+    CNN_MODULO,
+    CNN_EQUAL,
+    CNN_NOT_EQUAL,
+    CNN_LESS,
+    CNN_LESS_EQUAL,
+    CNN_GREATER,
+    CNN_GREATER_EQUAL,
 };
 
 /* y[index] = function(a[index . a_step], b[index . b_step]) over `axes` axes, the last one innermost; a step of 0
@@ -100,8 +113,8 @@ typedef struct {
     int64_t outer, length, inner;
 } cnn_argmax_args;
 
-/* y[i][...] = x[index[i]][...], rows of row_bytes; an index from the end where it is negative, and outside [-rows, rows)
- * a row of zeros. Task: one i. */
+/* y[i][...] = x[index[i]][...], rows of row_bytes; an index from the end where it is negative, and outside [-rows,
+ * rows) a row of zeros. Task: one i. */
 typedef struct {
     const void *x;
     const int32_t *index;
@@ -125,8 +138,8 @@ typedef struct {
     int64_t count, classes;
 } cnn_one_hot_args;
 
-/* y[r][c] = exp(x[r][c]) / sum over c of exp(x[r][c]), or with `log` its logarithm; the row's largest is taken off first.
- * Task: one row. */
+/* y[r][c] = exp(x[r][c]) / sum over c of exp(x[r][c]), or with `log` its logarithm; the row's largest is taken off
+ * first. Task: one row. */
 typedef struct {
     const float *x;
     float *y;
@@ -142,8 +155,8 @@ typedef struct {
     int32_t log, accumulate;
 } cnn_softmax_dx_args;
 
-/* loss[r] = -sum over c of t[r][c] log softmax(x[r])[c], t being one-hot `labels` or `targets`; p = softmax(x), if wanted.
- * A label outside [0, classes) gives NaN. Task: one row. */
+/* loss[r] = -sum over c of t[r][c] log softmax(x[r])[c], t being one-hot `labels` or `targets`; p = softmax(x), if
+ * wanted. A label outside [0, classes) gives NaN. Task: one row. */
 typedef struct {
     const float *x;
     const int32_t *labels; /* one of the two is NULL */

@@ -118,10 +118,10 @@ typedef struct {
 
 /* rstd, scale and shift as bn_finish writes them, for a given mean and variance. Task: a block of channels. */
 typedef struct {
-    const float *gamma;           /* [channels], or NULL for 1 */
-    const float *beta;            /* [channels], or NULL for 0 */
-    const float *variance;        /* [channels] */
-    float *rstd, *scale, *shift;  /* [channels] */
+    const float *gamma;          /* [channels], or NULL for 1 */
+    const float *beta;           /* [channels], or NULL for 0 */
+    const float *variance;       /* [channels] */
+    float *rstd, *scale, *shift; /* [channels] */
     int64_t channels;
     double epsilon;
 } cnn_bn_fold_args;
@@ -236,8 +236,17 @@ typedef struct {
 
 /* What gather_rows reads; it writes float32 or int32. */
 enum {
-    CNN_FROM_UINT8, CNN_FROM_INT8, CNN_FROM_UINT16, CNN_FROM_INT16, CNN_FROM_UINT32, CNN_FROM_INT32, CNN_FROM_UINT64,
-    CNN_FROM_INT64, CNN_FROM_FLOAT16, CNN_FROM_FLOAT32, CNN_FROM_FLOAT64
+    CNN_FROM_UINT8,
+    CNN_FROM_INT8,
+    CNN_FROM_UINT16,
+    CNN_FROM_INT16,
+    CNN_FROM_UINT32,
+    CNN_FROM_INT32,
+    CNN_FROM_UINT64,
+    CNN_FROM_INT64,
+    CNN_FROM_FLOAT16,
+    CNN_FROM_FLOAT32,
+    CNN_FROM_FLOAT64
 };
 
 /* out[i][k] = source[index[start + i]][k] as float32, or as int32: real numbers lose their fraction, and those that no

@@ -5,7 +5,7 @@
  * that a large mean costs no digits. Blocks join their slot in double, in order; slots join in a fixed tree.
  */
 
-#define BLOCK_BYTES 32768
+#define BLOCK_BYTES   32768
 #define CHANNEL_BLOCK 64 /* channels of a task that merges slots */
 
 enum { STATS, GRADIENT, GRADIENT_RELU };
@@ -16,9 +16,7 @@ typedef struct {
     int64_t rows, channels;
 } bn_block;
 
-static int64_t bn_block_rows(int64_t channels) {
-    return max64(64, min64(512, BLOCK_BYTES / (4 * max64(channels, 1))));
-}
+static int64_t bn_block_rows(int64_t channels) { return max64(64, min64(512, BLOCK_BYTES / (4 * max64(channels, 1)))); }
 
 static int64_t bn_slot_rows(const cnn_bn_cut *cut) { return cut->task_rows * cut->task_slot; }
 
@@ -32,21 +30,24 @@ static cnn_work bn_cut_work(const cnn_bn_cut *cut) {
 INLINE void bn_sum_rows(const bn_block *b, int64_t c, int64_t n, const int nv, const int ways, const int mode,
                         const vf *m, vf *s1, vf *s2) {
     vf sum[4][4] = {{{0}}}, product[4][4] = {{{0}}};
-    for (int64_t row = 0; row < b->rows; row += ways)
-        UNROLL for (int u = 0; u < ways; u++) {
-            if (u > 0 && row + u >= b->rows) break;
-            int64_t at = (row + u) * b->channels + c;
-            UNROLL for (int j = 0; j < nv; j++) {
-                vf e = load_n(b->x + at + j * LANES, n) - m[j], d = e;
-                if (mode != STATS) d = load_n(b->dy + at + j * LANES, n);
-                if (mode == GRADIENT_RELU) d = behind_relu(load_n(b->y + at + j * LANES, n), d);
-                sum[u][j] += d;
-                product[u][j] += d * e;
-            }
+    for (int64_t row = 0; row < b->rows; row += ways) UNROLL
+    for (int u = 0; u < ways; u++) {
+        if (u > 0 && row + u >= b->rows) break;
+        int64_t at = (row + u) * b->channels + c;
+        UNROLL
+        for (int j = 0; j < nv; j++) {
+            vf e = load_n(b->x + at + j * LANES, n) - m[j], d = e;
+            if (mode != STATS) d = load_n(b->dy + at + j * LANES, n);
+            if (mode == GRADIENT_RELU) d = behind_relu(load_n(b->y + at + j * LANES, n), d);
+            sum[u][j] += d;
+            product[u][j] += d * e;
         }
-    UNROLL for (int j = 0; j < nv; j++) {
+    }
+    UNROLL
+    for (int j = 0; j < nv; j++) {
         s1[j] = sum[0][j], s2[j] = product[0][j];
-        UNROLL for (int u = 1; u < ways; u++) s1[j] += sum[u][j], s2[j] += product[u][j];
+        UNROLL
+        for (int u = 1; u < ways; u++) s1[j] += sum[u][j], s2[j] += product[u][j];
     }
 }
 
@@ -64,9 +65,11 @@ INLINE void bn_columns(const bn_block *b, const float *mean, int64_t c, int64_t 
     vf m[4] = {{0}}, s1[4], s2[4];
     if (mode == STATS) {
         bn_sum_rows(b, c, n, nv, ways, mode, m, s1, s2);
-        UNROLL for (int j = 0; j < nv; j++) m[j] = s1[j] / set((float)b->rows);
+        UNROLL
+        for (int j = 0; j < nv; j++) m[j] = s1[j] / set((float)b->rows);
     } else {
-        UNROLL for (int j = 0; j < nv; j++) m[j] = load_n(mean + c + j * LANES, n);
+        UNROLL
+        for (int j = 0; j < nv; j++) m[j] = load_n(mean + c + j * LANES, n);
     }
     bn_sum_rows(b, c, n, nv, ways, mode, m, s1, s2);
     double rows = (double)b->rows;
@@ -112,9 +115,7 @@ KERNEL_RUN(bn_stats) {
     bn_fill_slots(&a->cut, &all, NULL, a->slots, begin, end, STATS);
 }
 
-static cnn_work channel_work(int64_t channels) {
-    return (cnn_work){ceil_div(channels, CHANNEL_BLOCK), 4, 0, 0};
-}
+static cnn_work channel_work(int64_t channels) { return (cnn_work){ceil_div(channels, CHANNEL_BLOCK), 4, 0, 0}; }
 
 /* Merges pairs of slots, then pairs of pairs, for channels [c0, c1): the result is left in slot 0. */
 static void bn_merge_slots(const cnn_bn_cut *cut, double *slots, int64_t c0, int64_t c1, int stats) {
@@ -173,9 +174,7 @@ static int64_t bn_parts(int64_t batch, int64_t rows, int64_t channels) {
     return image_tasks(batch, rows, rows * channels);
 }
 
-KERNEL_WORK(bn_apply) {
-    return image_work(a->batch, bn_parts(a->batch, a->rows, a->channels), a->rows * a->channels);
-}
+KERNEL_WORK(bn_apply) { return image_work(a->batch, bn_parts(a->batch, a->rows, a->channels), a->rows * a->channels); }
 
 INLINE void bn_apply_vector(const cnn_bn_apply_args *a, int64_t at, int64_t c, int64_t n) {
     vf y = (load_n(a->x + at + c, n) - load_n(a->mean + c, n)) * load_n(a->scale + c, n) + load_n(a->shift + c, n);
@@ -223,9 +222,7 @@ KERNEL_RUN(bn_dfinish) {
     }
 }
 
-KERNEL_WORK(bn_dx) {
-    return image_work(a->batch, bn_parts(a->batch, a->rows, a->channels), a->rows * a->channels);
-}
+KERNEL_WORK(bn_dx) { return image_work(a->batch, bn_parts(a->batch, a->rows, a->channels), a->rows * a->channels); }
 
 INLINE void bn_dx_vector(const cnn_bn_dx_args *a, int64_t at, int64_t c, int64_t n, const int relu,
                          const int accumulate) {

@@ -1,12 +1,12 @@
 /* conv2d.c - convolution forward and dx: a band of padded rows, then tiles of pixels pointed into it.
  *
- * Padding is made real once per band: the rows that a band needs are copied into scratch with zeros around them (or used
- * in place where nothing is padded), so that a pixel's operand for filter row ky is one contiguous run of k_w * in_c
- * floats at a fixed distance from the pixel. That serves 1 input channel as well as 512.
+ * Padding is made real once per band: the rows that a band needs are copied into scratch with zeros around them (or
+ * used in place where nothing is padded), so that a pixel's operand for filter row ky is one contiguous run of k_w *
+ * in_c floats at a fixed distance from the pixel. That serves 1 input channel as well as 512.
  */
 
-#define BAND_BYTES (256 * 1024) /* scratch that one band of rows should stay under, so that it stays in L2 */
-#define FEWEST_TASKS 32         /* images are cut into bands until a call has this many tasks */
+#define BAND_BYTES   (256 * 1024) /* scratch that one band of rows should stay under, so that it stays in L2 */
+#define FEWEST_TASKS 32           /* images are cut into bands until a call has this many tasks */
 
 /* A rectangle of an image with zeros where it reaches over the edge. */
 typedef struct {
@@ -43,9 +43,7 @@ static int64_t bands_per_image(int64_t images, int64_t rows, int64_t row_bytes) 
 
 /* ---- packing weights ------------------------------------------------------------------------------------------ */
 
-KERNEL_WORK(conv2d_pack) {
-    return (cnn_work){ceil_div(a->window.out_c, PANEL), 1, 0, 0};
-}
+KERNEL_WORK(conv2d_pack) { return (cnn_work){ceil_div(a->window.out_c, PANEL), 1, 0, 0}; }
 
 KERNEL_RUN(conv2d_pack) {
     const cnn_window *g = &a->window;
@@ -60,9 +58,7 @@ KERNEL_RUN(conv2d_pack) {
     }
 }
 
-KERNEL_WORK(conv2d_pack_dx) {
-    return (cnn_work){ceil_div(a->window.in_c, PANEL), 1, 0, 0};
-}
+KERNEL_WORK(conv2d_pack_dx) { return (cnn_work){ceil_div(a->window.in_c, PANEL), 1, 0, 0}; }
 
 /* The taps of a filter row stand in reverse, because dx at a pixel meets dy from right to left. */
 KERNEL_RUN(conv2d_pack_dx) {
@@ -127,8 +123,19 @@ KERNEL_RUN(conv2d) {
             int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
             const float *row[MR];
             float *to[MR];
-            product_tile t = {row, a_offset, w_offset, runs, length, step, a->packed + f0 * depth,
-                              a->b ? a->b + f0 : NULL, to, width, 0, a->activation == CNN_RELU, NULL};
+            product_tile t = {row,
+                              a_offset,
+                              w_offset,
+                              runs,
+                              length,
+                              step,
+                              a->packed + f0 * depth,
+                              a->b ? a->b + f0 : NULL,
+                              to,
+                              width,
+                              0,
+                              a->activation == CNN_RELU,
+                              NULL};
             for (int64_t r = 0; r < runs; r++) w_offset[r] = r * length * step;
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t p0 = tile_begin(pixels, tiles, tile), p1 = tile_begin(pixels, tiles, tile + 1);
@@ -155,17 +162,16 @@ INLINE int64_t first_met(int64_t from, int64_t pad, int64_t k, int64_t dilation,
 INLINE int64_t end_met(int64_t to, int64_t pad, int64_t stride) { return floor_div(to - 1 + pad, stride) + 1; }
 
 static int64_t conv2d_dx_bands(const cnn_window *g) {
-    int64_t columns = end_met(g->in_w, g->pad_left, g->stride_w) -
-                      first_met(0, g->pad_left, g->k_w, g->dilation_w, g->stride_w);
-    return bands_per_image(g->batch, g->in_h,
-                           max64(columns * g->out_c * (int64_t)sizeof(float) / g->stride_h, 1));
+    int64_t columns =
+        end_met(g->in_w, g->pad_left, g->stride_w) - first_met(0, g->pad_left, g->k_w, g->dilation_w, g->stride_w);
+    return bands_per_image(g->batch, g->in_h, max64(columns * g->out_c * (int64_t)sizeof(float) / g->stride_h, 1));
 }
 
 KERNEL_WORK(conv2d_dx) {
     const cnn_window *g = &a->window;
     int64_t bands = conv2d_dx_bands(g), rows = ceil_div(g->in_h, bands);
-    int64_t columns = end_met(g->in_w, g->pad_left, g->stride_w) -
-                      first_met(0, g->pad_left, g->k_w, g->dilation_w, g->stride_w);
+    int64_t columns =
+        end_met(g->in_w, g->pad_left, g->stride_w) - first_met(0, g->pad_left, g->k_w, g->dilation_w, g->stride_w);
     int64_t met = (rows - 1 + (g->k_h - 1) * g->dilation_h) / g->stride_h + 2;
     size_t offsets = 2 * (size_t)(g->k_h * g->k_w) * sizeof(int64_t);
     return (cnn_work){g->batch * bands, 1, bands, offsets + (size_t)(met * columns * g->out_c) * sizeof(float)};
@@ -218,8 +224,19 @@ KERNEL_RUN(conv2d_dx) {
                 const float *row[MR];
                 float *to[MR];
                 const float *behind[MR];
-                product_tile t = {row, a_offset, w_offset, ph.runs, ph.length, step, a->packed + c0 * depth,
-                                  NULL, to, width, a->accumulate, 0, a->behind ? behind : NULL};
+                product_tile t = {row,
+                                  a_offset,
+                                  w_offset,
+                                  ph.runs,
+                                  ph.length,
+                                  step,
+                                  a->packed + c0 * depth,
+                                  NULL,
+                                  to,
+                                  width,
+                                  a->accumulate,
+                                  0,
+                                  a->behind ? behind : NULL};
                 /* The phase's pixels: rows iy0 <= qy * stride_h + phase_h < iy1, columns likewise. */
                 int64_t qy0 = ceil_div(max64(iy0 - ph.phase_h, 0), g->stride_h);
                 int64_t lines = iy1 > ph.phase_h ? ceil_div(iy1 - ph.phase_h, g->stride_h) - qy0 : 0;

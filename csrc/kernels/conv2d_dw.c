@@ -50,9 +50,18 @@ static void conv2d_dw_band(const cnn_window *g, const band *in, const float *dy,
             row[d - d0] = in->rows + ky * g->dilation_h * in->row_step + kx * g->dilation_w * g->in_c + c;
         }
         for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
-            outer_tile t = {row, g->stride_w * g->in_c, g->stride_h * in->row_step, dy_step, g->out_w * dy_step,
-                            g->out_w, rows, dy + f0, slot + d0 * g->out_c + f0, g->out_c,
-                            min64(PANEL, g->out_c - f0), accumulate};
+            outer_tile t = {row,
+                            g->stride_w * g->in_c,
+                            g->stride_h * in->row_step,
+                            dy_step,
+                            g->out_w * dy_step,
+                            g->out_w,
+                            rows,
+                            dy + f0,
+                            slot + d0 * g->out_c + f0,
+                            g->out_c,
+                            min64(PANEL, g->out_c - f0),
+                            accumulate};
             outer(&t, (int)(d1 - d0));
         }
     }

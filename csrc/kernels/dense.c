@@ -1,10 +1,10 @@
 /* dense.c - dense layers forward, dx and dw, on the same tiles as convolution. */
 
-#define DEPTH_BLOCK 256  /* elements of a row summed before the tile moves on: a panel of weights stays in L1 */
-#define ROW_BLOCK 240    /* samples of a task */
+#define DEPTH_BLOCK  256 /* elements of a row summed before the tile moves on: a panel of weights stays in L1 */
+#define ROW_BLOCK    240 /* samples of a task */
 #define COLUMN_BLOCK 128 /* columns of a task */
 
-#define CACHE_LINE 16    /* floats */
+#define CACHE_LINE 16 /* floats */
 
 /* Asks for the parts of rows [n0, n1) that the next block of depth will read: rows of x lie far apart, where the CPU's
  * own prefetcher does not see them coming. `part` of `parts` of the block, so that the requests are spread. */
@@ -31,8 +31,8 @@ KERNEL_WORK(dense) {
 }
 
 /* Sums k in [k0, k1) for rows [n0, n1) and columns [u0, u1) into y; b and relu only where they are wanted. */
-static void dense_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t u0, int64_t u1, int64_t k0,
-                        int64_t k1, float *y, const float *b, int relu, float *packed) {
+static void dense_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t u0, int64_t u1, int64_t k0, int64_t k1,
+                        float *y, const float *b, int relu, float *packed) {
     static const int64_t no_offset[1] = {0};
     int64_t tiles = ceil_div(n1 - n0, MR);
     for (int64_t k = k0; k < k1 || k == k0; k += DEPTH_BLOCK)
@@ -43,8 +43,19 @@ static void dense_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t
             const float *w = a->w + k * a->units + u;
             const float *row[MR];
             float *to[MR];
-            product_tile t = {row, no_offset, no_offset, 1, depth, in_place ? a->units : step, in_place ? w : packed,
-                              k == k0 && b ? b + u : NULL, to, width, k > k0, relu && k + DEPTH_BLOCK >= k1, NULL};
+            product_tile t = {row,
+                              no_offset,
+                              no_offset,
+                              1,
+                              depth,
+                              in_place ? a->units : step,
+                              in_place ? w : packed,
+                              k == k0 && b ? b + u : NULL,
+                              to,
+                              width,
+                              k > k0,
+                              relu && k + DEPTH_BLOCK >= k1,
+                              NULL};
             if (!in_place) pack_columns(w, a->units, depth, width, step, packed);
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t p0 = n0 + tile_begin(n1 - n0, tiles, tile), p1 = n0 + tile_begin(n1 - n0, tiles, tile + 1);
@@ -151,8 +162,18 @@ KERNEL_RUN(dense_dx) {
                     float *to[MR];
                     const float *behind[MR];
                     int finish = a->behind && u + DEPTH_BLOCK >= a->units;
-                    product_tile t = {row, no_offset, no_offset, 1, depth, panel_step(width),
-                                      packed + (k - first) * depth, NULL, to, width, a->accumulate || u > 0, 0,
+                    product_tile t = {row,
+                                      no_offset,
+                                      no_offset,
+                                      1,
+                                      depth,
+                                      panel_step(width),
+                                      packed + (k - first) * depth,
+                                      NULL,
+                                      to,
+                                      width,
+                                      a->accumulate || u > 0,
+                                      0,
                                       finish ? behind : NULL};
                     for (int64_t n = n0; n < n1; n++) {
                         if (finish) behind[n - n0] = a->behind + n * a->depth + k;
@@ -167,9 +188,9 @@ KERNEL_RUN(dense_dx) {
 
 /* ---- dw ------------------------------------------------------------------------------------------------------- */
 
-#define DW_ROWS (8 * MR)   /* rows of dw in a task */
-#define DW_SAMPLES 256     /* samples summed before the tile moves on */
-#define SAMPLES_AHEAD 12   /* how far packing asks ahead for samples, whose rows lie far apart */
+#define DW_ROWS       (8 * MR) /* rows of dw in a task */
+#define DW_SAMPLES    256      /* samples summed before the tile moves on */
+#define SAMPLES_AHEAD 12       /* how far packing asks ahead for samples, whose rows lie far apart */
 
 KERNEL_WORK(dense_dw) {
     size_t packed_x = (DW_ROWS * DW_SAMPLES + LANES) * sizeof(float), dy_tail = DW_SAMPLES * PANEL * sizeof(float);
@@ -210,8 +231,17 @@ KERNEL_RUN(dense_dw) {
                 for (int64_t k = 0; k < rows; k += MR) {
                     const float *row[MR], *group = packed + k * samples;
                     for (int64_t i = 0; i < MR; i++) row[i] = group + i;
-                    outer_tile t = {row, MR, 0, u < whole ? a->units : LANES, 0, samples, 1,
-                                    u < whole ? dy + u : tail, a->dw + (k0 + k) * a->units + u, a->units, width,
+                    outer_tile t = {row,
+                                    MR,
+                                    0,
+                                    u < whole ? a->units : LANES,
+                                    0,
+                                    samples,
+                                    1,
+                                    u < whole ? dy + u : tail,
+                                    a->dw + (k0 + k) * a->units + u,
+                                    a->units,
+                                    width,
                                     a->accumulate || n0 > 0};
                     outer(&t, (int)min64(MR, rows - k));
                 }

@@ -36,7 +36,8 @@ static void philox_schedule(uint64_t seed, philox_key *key) {
 /* Ten rounds over LANES / 2 counters. */
 INLINE void philox(const philox_key *key, words c[4]) {
     const words m0 = set_words(0xD2511F53u), m1 = set_words(0xCD9E8D57u);
-    UNROLL for (int r = 0; r < 10; r++) {
+    UNROLL
+    for (int r = 0; r < 10; r++) {
         words p0 = multiply_words(c[0], m0), p1 = multiply_words(c[2], m1);
         c[0] = (p1 >> 32) ^ c[1] ^ key->k0[r];
         c[1] = p1;

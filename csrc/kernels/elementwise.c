@@ -2,7 +2,7 @@
 #include "vmath.h"
 
 #define SMALL_ARRAY 16384 /* elements not worth a second thread */
-#define CHUNK 16384       /* elements of a task, where tasks are not images */
+#define CHUNK       16384 /* elements of a task, where tasks are not images */
 
 /* Work of `tasks` tasks on `size` elements in all: one grain where that is little. */
 static cnn_work array_work(int64_t tasks, int64_t size, int64_t per_image) {
@@ -27,16 +27,16 @@ KERNEL_RUN(unary) {
     vf p = set(a->p), q = set(a->q);
     (void)p, (void)q;
     switch (a->function) {
-#define UNARY(name, value, slope) \
-    case CNN_UNARY_##name: \
-        for (int64_t i = begin * a->image_size; i < last; i += LANES) { \
-            int64_t n = min64(LANES, last - i); \
+#define UNARY(name, value, slope)                                                \
+    case CNN_UNARY_##name:                                                       \
+        for (int64_t i = begin * a->image_size; i < last; i += LANES) {          \
+            int64_t n = min64(LANES, last - i);                                  \
             vf x = n == LANES ? load(a->x + i) : load_n(a->x + i, n), y = value; \
-            if (n == LANES) \
-                store(a->y + i, y); \
-            else \
-                store_n(a->y + i, y, n); \
-        } \
+            if (n == LANES)                                                      \
+                store(a->y + i, y);                                              \
+            else                                                                 \
+                store_n(a->y + i, y, n);                                         \
+        }                                                                        \
         break;
 #include "../unary.def"
 #undef UNARY
@@ -50,16 +50,16 @@ KERNEL_RUN(unary_dx) {
     vf p = set(a->p), q = set(a->q);
     (void)p, (void)q;
     switch (a->function) {
-#define UNARY(name, value, slope) \
-    case CNN_UNARY_##name: \
-        for (int64_t i = begin * a->image_size; i < last; i += LANES) { \
-            int64_t n = min64(LANES, last - i); \
+#define UNARY(name, value, slope)                                                                       \
+    case CNN_UNARY_##name:                                                                              \
+        for (int64_t i = begin * a->image_size; i < last; i += LANES) {                                 \
+            int64_t n = min64(LANES, last - i);                                                         \
             vf x = load_n(a->x + i, n), y = load_n(a->y + i, n), dy = load_n(a->dy + i, n), dx = slope; \
-            (void)x, (void)y; \
-            if (a->behind) dx = behind_relu(load_n(a->behind + i, n), dx); \
-            if (a->accumulate) dx += load_n(a->dx + i, n); \
-            store_n(a->dx + i, dx, n); \
-        } \
+            (void)x, (void)y;                                                                           \
+            if (a->behind) dx = behind_relu(load_n(a->behind + i, n), dx);                              \
+            if (a->accumulate) dx += load_n(a->dx + i, n);                                              \
+            store_n(a->dx + i, dx, n);                                                                  \
+        }                                                                                               \
         break;
 #include "../unary.def"
 #undef UNARY
@@ -92,60 +92,95 @@ static int64_t power_int(int64_t u, int64_t v) {
 }
 
 /* One innermost line: steps of 0 and 1 are constants in three of the four loops, which the compiler then vectorises. */
-#define LINE(T, U, value) \
-    { \
+#define LINE(T, U, value)                                                     \
+    {                                                                         \
         const T *restrict pa = (const T *)pa_, *restrict pb = (const T *)pb_; \
-        U *restrict py = (U *)py_; \
-        if (sa == 1 && sb == 1) \
-            for (int64_t i = 0; i < n; i++) { T u = pa[i], v = pb[i]; py[i] = (U)(value); } \
-        else if (sa == 1 && sb == 0) \
-            for (int64_t i = 0; i < n; i++) { T u = pa[i], v = *pb; py[i] = (U)(value); } \
-        else if (sa == 0 && sb == 1) \
-            for (int64_t i = 0; i < n; i++) { T u = *pa, v = pb[i]; py[i] = (U)(value); } \
-        else \
-            for (int64_t i = 0; i < n; i++) { T u = pa[i * sa], v = pb[i * sb]; py[i] = (U)(value); } \
-    } \
+        U *restrict py = (U *)py_;                                            \
+        if (sa == 1 && sb == 1)                                               \
+            for (int64_t i = 0; i < n; i++) {                                 \
+                T u = pa[i], v = pb[i];                                       \
+                py[i] = (U)(value);                                           \
+            }                                                                 \
+        else if (sa == 1 && sb == 0)                                          \
+            for (int64_t i = 0; i < n; i++) {                                 \
+                T u = pa[i], v = *pb;                                         \
+                py[i] = (U)(value);                                           \
+            }                                                                 \
+        else if (sa == 0 && sb == 1)                                          \
+            for (int64_t i = 0; i < n; i++) {                                 \
+                T u = *pa, v = pb[i];                                         \
+                py[i] = (U)(value);                                           \
+            }                                                                 \
+        else                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                 \
+                T u = pa[i * sa], v = pb[i * sb];                             \
+                py[i] = (U)(value);                                           \
+            }                                                                 \
+    }                                                                         \
     break;
 
-#define COMPARISONS(T) \
-    case CNN_EQUAL: LINE(T, uint8_t, u == v) \
-    case CNN_NOT_EQUAL: LINE(T, uint8_t, u != v) \
-    case CNN_LESS: LINE(T, uint8_t, u < v) \
-    case CNN_LESS_EQUAL: LINE(T, uint8_t, u <= v) \
-    case CNN_GREATER: LINE(T, uint8_t, u > v) \
-    case CNN_GREATER_EQUAL: LINE(T, uint8_t, u >= v)
+#define COMPARISONS(T)           \
+    case CNN_EQUAL:              \
+        LINE(T, uint8_t, u == v) \
+    case CNN_NOT_EQUAL:          \
+        LINE(T, uint8_t, u != v) \
+    case CNN_LESS:               \
+        LINE(T, uint8_t, u < v)  \
+    case CNN_LESS_EQUAL:         \
+        LINE(T, uint8_t, u <= v) \
+    case CNN_GREATER:            \
+        LINE(T, uint8_t, u > v)  \
+    case CNN_GREATER_EQUAL:      \
+        LINE(T, uint8_t, u >= v)
 
 static void binary_line_float(int function, const void *pa_, int64_t sa, const void *pb_, int64_t sb, void *py_,
                               int64_t n) {
     switch (function) {
-        case CNN_ADD: LINE(float, float, u + v)
-        case CNN_SUBTRACT: LINE(float, float, u - v)
-        case CNN_MULTIPLY: LINE(float, float, u * v)
-        case CNN_DIVIDE: LINE(float, float, u / v)
-        case CNN_MAXIMUM: LINE(float, float, u >= v || !IS_NUMBER(u) ? u : v)
-        case CNN_MINIMUM: LINE(float, float, u <= v || !IS_NUMBER(u) ? u : v)
-        case CNN_POWER: LINE(float, float, powf(u, v))
-        case CNN_FLOOR_DIVIDE: LINE(float, float, floor_divide_float(u, v))
-        case CNN_MODULO: LINE(float, float, modulo_float(u, v))
-        COMPARISONS(float)
+        case CNN_ADD:
+            LINE(float, float, u + v)
+        case CNN_SUBTRACT:
+            LINE(float, float, u - v)
+        case CNN_MULTIPLY:
+            LINE(float, float, u *v)
+        case CNN_DIVIDE:
+            LINE(float, float, u / v)
+        case CNN_MAXIMUM:
+            LINE(float, float, u >= v || !IS_NUMBER(u) ? u : v)
+        case CNN_MINIMUM:
+            LINE(float, float, u <= v || !IS_NUMBER(u) ? u : v)
+        case CNN_POWER:
+            LINE(float, float, powf(u, v))
+        case CNN_FLOOR_DIVIDE:
+            LINE(float, float, floor_divide_float(u, v))
+        case CNN_MODULO:
+            LINE(float, float, modulo_float(u, v))
+            COMPARISONS(float)
     }
 }
 
 /* Whole numbers wrap around, as NumPy's do; dividing by 0 gives 0. */
-#define WHOLE_LINES(T) \
+#define WHOLE_LINES(T)                                                                                             \
     static void binary_line_##T(int function, const void *pa_, int64_t sa, const void *pb_, int64_t sb, void *py_, \
-                                int64_t n) { \
-        switch (function) { \
-            case CNN_ADD: LINE(T, T, (uint64_t)u + (uint64_t)v) \
-            case CNN_SUBTRACT: LINE(T, T, (uint64_t)u - (uint64_t)v) \
-            case CNN_MULTIPLY: LINE(T, T, (uint64_t)u * (uint64_t)v) \
-            case CNN_MAXIMUM: LINE(T, T, u >= v ? u : v) \
-            case CNN_MINIMUM: LINE(T, T, u <= v ? u : v) \
-            case CNN_POWER: LINE(T, T, power_int((int64_t)u, (int64_t)v)) \
-            case CNN_FLOOR_DIVIDE: LINE(T, T, floor_divide_int((int64_t)u, (int64_t)v)) \
-            case CNN_MODULO: LINE(T, T, modulo_int((int64_t)u, (int64_t)v)) \
-            COMPARISONS(T) \
-        } \
+                                int64_t n) {                                                                       \
+        switch (function) {                                                                                        \
+            case CNN_ADD:                                                                                          \
+                LINE(T, T, (uint64_t)u + (uint64_t)v)                                                              \
+            case CNN_SUBTRACT:                                                                                     \
+                LINE(T, T, (uint64_t)u - (uint64_t)v)                                                              \
+            case CNN_MULTIPLY:                                                                                     \
+                LINE(T, T, (uint64_t)u * (uint64_t)v)                                                              \
+            case CNN_MAXIMUM:                                                                                      \
+                LINE(T, T, u >= v ? u : v)                                                                         \
+            case CNN_MINIMUM:                                                                                      \
+                LINE(T, T, u <= v ? u : v)                                                                         \
+            case CNN_POWER:                                                                                        \
+                LINE(T, T, power_int((int64_t)u, (int64_t)v))                                                      \
+            case CNN_FLOOR_DIVIDE:                                                                                 \
+                LINE(T, T, floor_divide_int((int64_t)u, (int64_t)v))                                               \
+            case CNN_MODULO:                                                                                       \
+                LINE(T, T, modulo_int((int64_t)u, (int64_t)v))                                                     \
+                COMPARISONS(T)                                                                                     \
+        }                                                                                                          \
     }
 WHOLE_LINES(int32_t)
 WHOLE_LINES(int64_t)
@@ -165,10 +200,17 @@ KERNEL_WORK(binary) {
 static void binary_line(const cnn_binary_args *a, const char *pa, int64_t sa, const char *pb, int64_t sb, char *py,
                         int64_t n) {
     switch (a->type) {
-        case CNN_FLOAT32: binary_line_float(a->function, pa, sa, pb, sb, py, n); break;
-        case CNN_INT32: binary_line_int32_t(a->function, pa, sa, pb, sb, py, n); break;
-        case CNN_INT64: binary_line_int64_t(a->function, pa, sa, pb, sb, py, n); break;
-        default: binary_line_uint8_t(a->function, pa, sa, pb, sb, py, n);
+        case CNN_FLOAT32:
+            binary_line_float(a->function, pa, sa, pb, sb, py, n);
+            break;
+        case CNN_INT32:
+            binary_line_int32_t(a->function, pa, sa, pb, sb, py, n);
+            break;
+        case CNN_INT64:
+            binary_line_int64_t(a->function, pa, sa, pb, sb, py, n);
+            break;
+        default:
+            binary_line_uint8_t(a->function, pa, sa, pb, sb, py, n);
     }
 }
 

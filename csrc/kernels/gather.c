@@ -16,17 +16,28 @@ static float half_to_float(uint16_t half) {
 
 INLINE float element_as_float(const void *p, int64_t i, const int from) {
     switch (from) {
-    case CNN_FROM_UINT8: return ((const uint8_t *)p)[i];
-    case CNN_FROM_INT8: return ((const int8_t *)p)[i];
-    case CNN_FROM_UINT16: return ((const uint16_t *)p)[i];
-    case CNN_FROM_INT16: return ((const int16_t *)p)[i];
-    case CNN_FROM_UINT32: return (float)((const uint32_t *)p)[i];
-    case CNN_FROM_INT32: return (float)((const int32_t *)p)[i];
-    case CNN_FROM_UINT64: return (float)((const uint64_t *)p)[i];
-    case CNN_FROM_INT64: return (float)((const int64_t *)p)[i];
-    case CNN_FROM_FLOAT16: return half_to_float(((const uint16_t *)p)[i]);
-    case CNN_FROM_FLOAT64: return (float)((const double *)p)[i];
-    default: return ((const float *)p)[i];
+        case CNN_FROM_UINT8:
+            return ((const uint8_t *)p)[i];
+        case CNN_FROM_INT8:
+            return ((const int8_t *)p)[i];
+        case CNN_FROM_UINT16:
+            return ((const uint16_t *)p)[i];
+        case CNN_FROM_INT16:
+            return ((const int16_t *)p)[i];
+        case CNN_FROM_UINT32:
+            return (float)((const uint32_t *)p)[i];
+        case CNN_FROM_INT32:
+            return (float)((const int32_t *)p)[i];
+        case CNN_FROM_UINT64:
+            return (float)((const uint64_t *)p)[i];
+        case CNN_FROM_INT64:
+            return (float)((const int64_t *)p)[i];
+        case CNN_FROM_FLOAT16:
+            return half_to_float(((const uint16_t *)p)[i]);
+        case CNN_FROM_FLOAT64:
+            return (float)((const double *)p)[i];
+        default:
+            return ((const float *)p)[i];
     }
 }
 
@@ -36,17 +47,28 @@ static int32_t fitting(int64_t i) { return i >= INT32_MIN && i <= INT32_MAX ? (i
 
 INLINE int32_t element_as_int(const void *p, int64_t i, const int from) {
     switch (from) {
-    case CNN_FROM_UINT8: return ((const uint8_t *)p)[i];
-    case CNN_FROM_INT8: return ((const int8_t *)p)[i];
-    case CNN_FROM_UINT16: return ((const uint16_t *)p)[i];
-    case CNN_FROM_INT16: return ((const int16_t *)p)[i];
-    case CNN_FROM_UINT32: return fitting(((const uint32_t *)p)[i]);
-    case CNN_FROM_INT32: return ((const int32_t *)p)[i];
-    case CNN_FROM_UINT64: return ((const uint64_t *)p)[i] <= INT32_MAX ? (int32_t)((const uint64_t *)p)[i] : INT32_MIN;
-    case CNN_FROM_INT64: return fitting(((const int64_t *)p)[i]);
-    case CNN_FROM_FLOAT16: return whole_part(half_to_float(((const uint16_t *)p)[i]));
-    case CNN_FROM_FLOAT64: return whole_part(((const double *)p)[i]);
-    default: return whole_part(((const float *)p)[i]);
+        case CNN_FROM_UINT8:
+            return ((const uint8_t *)p)[i];
+        case CNN_FROM_INT8:
+            return ((const int8_t *)p)[i];
+        case CNN_FROM_UINT16:
+            return ((const uint16_t *)p)[i];
+        case CNN_FROM_INT16:
+            return ((const int16_t *)p)[i];
+        case CNN_FROM_UINT32:
+            return fitting(((const uint32_t *)p)[i]);
+        case CNN_FROM_INT32:
+            return ((const int32_t *)p)[i];
+        case CNN_FROM_UINT64:
+            return ((const uint64_t *)p)[i] <= INT32_MAX ? (int32_t)((const uint64_t *)p)[i] : INT32_MIN;
+        case CNN_FROM_INT64:
+            return fitting(((const int64_t *)p)[i]);
+        case CNN_FROM_FLOAT16:
+            return whole_part(half_to_float(((const uint16_t *)p)[i]));
+        case CNN_FROM_FLOAT64:
+            return whole_part(((const double *)p)[i]);
+        default:
+            return whole_part(((const float *)p)[i]);
     }
 }
 
@@ -69,16 +91,37 @@ INLINE void gather_from(const cnn_gather_rows_args *a, int64_t begin, int64_t en
 
 KERNEL_RUN(gather_rows) {
     switch (a->from) {
-    case CNN_FROM_UINT8: gather_from(a, begin, end, CNN_FROM_UINT8); break;
-    case CNN_FROM_INT8: gather_from(a, begin, end, CNN_FROM_INT8); break;
-    case CNN_FROM_UINT16: gather_from(a, begin, end, CNN_FROM_UINT16); break;
-    case CNN_FROM_INT16: gather_from(a, begin, end, CNN_FROM_INT16); break;
-    case CNN_FROM_UINT32: gather_from(a, begin, end, CNN_FROM_UINT32); break;
-    case CNN_FROM_INT32: gather_from(a, begin, end, CNN_FROM_INT32); break;
-    case CNN_FROM_UINT64: gather_from(a, begin, end, CNN_FROM_UINT64); break;
-    case CNN_FROM_INT64: gather_from(a, begin, end, CNN_FROM_INT64); break;
-    case CNN_FROM_FLOAT16: gather_from(a, begin, end, CNN_FROM_FLOAT16); break;
-    case CNN_FROM_FLOAT64: gather_from(a, begin, end, CNN_FROM_FLOAT64); break;
-    default: gather_from(a, begin, end, CNN_FROM_FLOAT32);
+        case CNN_FROM_UINT8:
+            gather_from(a, begin, end, CNN_FROM_UINT8);
+            break;
+        case CNN_FROM_INT8:
+            gather_from(a, begin, end, CNN_FROM_INT8);
+            break;
+        case CNN_FROM_UINT16:
+            gather_from(a, begin, end, CNN_FROM_UINT16);
+            break;
+        case CNN_FROM_INT16:
+            gather_from(a, begin, end, CNN_FROM_INT16);
+            break;
+        case CNN_FROM_UINT32:
+            gather_from(a, begin, end, CNN_FROM_UINT32);
+            break;
+        case CNN_FROM_INT32:
+            gather_from(a, begin, end, CNN_FROM_INT32);
+            break;
+        case CNN_FROM_UINT64:
+            gather_from(a, begin, end, CNN_FROM_UINT64);
+            break;
+        case CNN_FROM_INT64:
+            gather_from(a, begin, end, CNN_FROM_INT64);
+            break;
+        case CNN_FROM_FLOAT16:
+            gather_from(a, begin, end, CNN_FROM_FLOAT16);
+            break;
+        case CNN_FROM_FLOAT64:
+            gather_from(a, begin, end, CNN_FROM_FLOAT64);
+            break;
+        default:
+            gather_from(a, begin, end, CNN_FROM_FLOAT32);
     }
 }

@@ -7,19 +7,20 @@
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* What one tile of `product` reads and writes. Row i's operand for run r starts at rows[i] + a_offset[r] and runs on for
- * `length` elements; its weights start at w + w_offset[r], w_step floats from one element to the next. */
+/* What one tile of `product` reads and writes. Row i's operand for run r starts at rows[i] + a_offset[r] and runs on
+ * for `length` elements; its weights start at w + w_offset[r], w_step floats from one element to the next. */
 typedef struct {
     const float *const *rows;
     const int64_t *a_offset, *w_offset;
     int64_t runs, length, w_step;
     const float *w;
-    const float *b;   /* added first, or NULL */
-    float *const *y;  /* one pointer per row */
-    int64_t width;    /* columns to write; a last vector may be partial */
-    int accumulate;   /* start from what y holds; b must be NULL */
+    const float *b;  /* added first, or NULL */
+    float *const *y; /* one pointer per row */
+    int64_t width;   /* columns to write; a last vector may be partial */
+    int accumulate;  /* start from what y holds; b must be NULL */
     int relu;
-    const float *const *behind; /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
+    const float *const
+        *behind; /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
 } product_tile;
 
 /* acc[i][j] from b or y, or zero. */
@@ -40,32 +41,36 @@ INLINE void finish(float *to, vf v, int64_t width, int j) {
 /* `packed`: the weights are a panel, so that w_step is nv vectors. */
 INLINE void product_m(const product_tile *t, const int m, const int nv, const int packed) {
     vf acc[MR][NV];
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int j = 0; j < nv; j++)
-            acc[i][j] = t->accumulate ? start(t->y[i], t->width, j) : start(t->b, t->width, j);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] = t->accumulate ? start(t->y[i], t->width, j) : start(t->b, t->width, j);
     for (int64_t r = 0; r < t->runs; r++) {
         const float *w = t->w + t->w_offset[r];
         const float *row[MR];
-        UNROLL for (int i = 0; i < m; i++) row[i] = t->rows[i] + t->a_offset[r];
+        UNROLL
+        for (int i = 0; i < m; i++) row[i] = t->rows[i] + t->a_offset[r];
         for (int64_t k = 0; k < t->length; k++, w += packed ? nv * LANES : t->w_step) {
             vf wv[NV];
-            UNROLL for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
-            UNROLL for (int i = 0; i < m; i++)
-                UNROLL for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
+            UNROLL
+            for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+            UNROLL
+            for (int i = 0; i < m; i++) UNROLL
+            for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
         }
     }
-    if (t->relu)
-        UNROLL for (int i = 0; i < m; i++)
-            UNROLL for (int j = 0; j < nv; j++) acc[i][j] = vmax(set(0), acc[i][j]);
-    if (t->behind)
-        UNROLL for (int i = 0; i < m; i++)
-            UNROLL for (int j = 0; j < nv; j++) acc[i][j] = behind_relu(start(t->behind[i], t->width, j), acc[i][j]);
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int j = 0; j < nv; j++) finish(t->y[i], acc[i][j], t->width, j);
+    if (t->relu) UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] = vmax(set(0), acc[i][j]);
+    if (t->behind) UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] = behind_relu(start(t->behind[i], t->width, j), acc[i][j]);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) finish(t->y[i], acc[i][j], t->width, j);
 }
 
-/* What one tile of `outer` reads and writes. At step s of line l row i's operand is rows[i][l * a_line + s * a_step] and
- * its vectors stand at b + l * b_line + s * b_step; all vectors are whole. */
+/* What one tile of `outer` reads and writes. At step s of line l row i's operand is rows[i][l * a_line + s * a_step]
+ * and its vectors stand at b + l * b_line + s * b_step; all vectors are whole. */
 typedef struct {
     const float *const *rows;
     int64_t a_step, a_line, b_step, b_line, steps, lines;
@@ -78,37 +83,42 @@ typedef struct {
 
 INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int packed UNUSED) {
     vf acc[MR][NV];
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int j = 0; j < nv; j++)
-            acc[i][j] = t->accumulate ? start(t->y + i * t->y_step, t->width, j) : (vf){0};
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] = t->accumulate ? start(t->y + i * t->y_step, t->width, j) : (vf){0};
     for (int64_t l = 0; l < t->lines; l++) {
         const float *b = t->b + l * t->b_line;
         const float *row[MR];
-        UNROLL for (int i = 0; i < m; i++) row[i] = t->rows[i] + l * t->a_line;
+        UNROLL
+        for (int i = 0; i < m; i++) row[i] = t->rows[i] + l * t->a_line;
         int64_t k = 0;
         for (int64_t s = 0; s < t->steps; s++, k += t->a_step, b += t->b_step) {
             vf bv[NV];
-            UNROLL for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
-            UNROLL for (int i = 0; i < m; i++)
-                UNROLL for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * bv[j];
+            UNROLL
+            for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
+            UNROLL
+            for (int i = 0; i < m; i++) UNROLL
+            for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * bv[j];
         }
     }
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int j = 0; j < nv; j++) finish(t->y + i * t->y_step, acc[i][j], t->width, j);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) finish(t->y + i * t->y_step, acc[i][j], t->width, j);
 }
 
 /* One function for every number of rows and vectors, so that the last tiles of an image cost what they compute. */
-#define TILE(kind, m) \
-    case m: \
+#define TILE(kind, m)                                          \
+    case m:                                                    \
         if (m <= MR) kind##_m(t, m <= MR ? m : 1, nv, packed); \
         break;
-#define TILES(name, kind, vectors, is_packed) \
-    static __attribute__((noinline)) void name(const kind##_tile *t, int m) { \
-        const int nv = vectors, packed = is_packed; \
-        switch (m) { \
-            TILE(kind, 1) TILE(kind, 2) TILE(kind, 3) TILE(kind, 4) TILE(kind, 5) TILE(kind, 6) \
-            TILE(kind, 7) TILE(kind, 8) TILE(kind, 9) TILE(kind, 10) TILE(kind, 11) TILE(kind, 12) \
-        } \
+#define TILES(name, kind, vectors, is_packed)                                                                 \
+    static __attribute__((noinline)) void name(const kind##_tile *t, int m) {                                 \
+        const int nv = vectors, packed = is_packed;                                                           \
+        switch (m) {                                                                                          \
+            TILE(kind, 1)                                                                                     \
+            TILE(kind, 2) TILE(kind, 3) TILE(kind, 4) TILE(kind, 5) TILE(kind, 6) TILE(kind, 7) TILE(kind, 8) \
+                TILE(kind, 9) TILE(kind, 10) TILE(kind, 11) TILE(kind, 12)                                    \
+        }                                                                                                     \
     }
 _Static_assert(MR <= 12 && NV == 2, "TILES lists the rows and vectors that a tile may have");
 TILES(product_1, product, 1, 1)

@@ -59,24 +59,24 @@ KERNEL_RUN(fill) {
 
 KERNEL_WORK(cast) { return chunk_work(a->size); }
 
-#define TYPES(T) \
+#define TYPES(T)          \
     T(CNN_FLOAT32, float) \
     T(CNN_FLOAT64, double) T(CNN_INT32, int32_t) T(CNN_INT64, int64_t) T(CNN_UINT8, uint8_t) T(CNN_UINT64, uint64_t)
 
 /* Every pair of types; bool is a byte on the way in, and a comparison on the way out. */
-#define CAST_TO(code, T) \
-    case code: \
+#define CAST_TO(code, T)                                                 \
+    case code:                                                           \
         for (int64_t i = first; i < last; i++) ((T *)a->y)[i] = (T)x[i]; \
         break;
-#define CAST_FROM(code, T) \
-    case code: { \
-        const T *x = a->x; \
-        switch (a->to) { \
-            TYPES(CAST_TO) \
-            case CNN_BOOL: \
+#define CAST_FROM(code, T)                                                               \
+    case code: {                                                                         \
+        const T *x = a->x;                                                               \
+        switch (a->to) {                                                                 \
+            TYPES(CAST_TO)                                                               \
+            case CNN_BOOL:                                                               \
                 for (int64_t i = first; i < last; i++) ((uint8_t *)a->y)[i] = x[i] != 0; \
-                break; \
-        } \
+                break;                                                                   \
+        }                                                                                \
     } break;
 
 KERNEL_RUN(cast) {

@@ -3,8 +3,8 @@
  * dx is gathered: each element visits, in a fixed order, the windows that hold it, and is written once.
  */
 
-#define SMALL_CALL 16384  /* elements that are not worth a second thread */
-#define FEW_IMAGES 16     /* below this many images, one image is several tasks */
+#define SMALL_CALL 16384 /* elements that are not worth a second thread */
+#define FEW_IMAGES 16    /* below this many images, one image is several tasks */
 
 /* How many tasks an image of `parts` rows (or other parts) and `size` elements makes: a rule of the shape. */
 static int64_t image_tasks(int64_t batch, int64_t parts, int64_t size) {
@@ -218,8 +218,8 @@ INLINE void max_pool2d_dx_pixels(const cnn_max_pool2d_dx_args *a, int64_t image,
 }
 
 /* n channels of one row of a whole 2 by 2 window: the elements at positions `left` and left + 1. */
-INLINE void max_pool2x2_dx_vector(const float *dy, const uint8_t *position, const float *y, float *dx,
-                                  int64_t channels, int32_t left, int64_t n, int accumulate) {
+INLINE void max_pool2x2_dx_vector(const float *dy, const uint8_t *position, const float *y, float *dx, int64_t channels,
+                                  int32_t left, int64_t n, int accumulate) {
     vf d = load_n(dy, n), zero = {0};
     if (y) d = behind_relu(load_n(y, n), d);
     vi where = load_position(position, 0, n, 0);

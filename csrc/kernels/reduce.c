@@ -1,6 +1,6 @@
 /* reduce.c - sums, extremes and products over an axis, in an order that depends on the lengths alone. */
 
-#define SUM_PART 128     /* elements that one float sum takes, before it joins the sum of sums */
+#define SUM_PART     128 /* elements that one float sum takes, before it joins the sum of sums */
 #define REDUCE_BLOCK 256 /* columns of a task */
 
 INLINE vf combine(vf u, vf v, const int function) {
@@ -92,10 +92,17 @@ KERNEL_RUN(reduce) {
         return;
     }
     switch (a->function) {
-        case CNN_SUM: reduce_tasks(a, begin, end, CNN_SUM); break;
-        case CNN_MAX: reduce_tasks(a, begin, end, CNN_MAX); break;
-        case CNN_MIN: reduce_tasks(a, begin, end, CNN_MIN); break;
-        default: reduce_tasks(a, begin, end, CNN_PRODUCT);
+        case CNN_SUM:
+            reduce_tasks(a, begin, end, CNN_SUM);
+            break;
+        case CNN_MAX:
+            reduce_tasks(a, begin, end, CNN_MAX);
+            break;
+        case CNN_MIN:
+            reduce_tasks(a, begin, end, CNN_MIN);
+            break;
+        default:
+            reduce_tasks(a, begin, end, CNN_PRODUCT);
     }
 }
 

@@ -7,13 +7,13 @@
 #include "../cnn.h"
 #include "../simd.h"
 
-#define GLUE_(a, b) a##__##b
-#define GLUE(a, b) GLUE_(a, b)
+#define GLUE_(a, b)  a##__##b
+#define GLUE(a, b)   GLUE_(a, b)
 #define TIERED(name) GLUE(name, CNN_TIER)
 
 /* KERNEL_RUN(conv2d) { ... } defines cnn_conv2d__avx2, KERNEL_WORK(conv2d) { ... } what it tells the run loop. */
 #define UNUSED __attribute__((unused))
-#define KERNEL_RUN(op) \
+#define KERNEL_RUN(op)                                                                                       \
     static void TIERED(cnn_##op)(const cnn_##op##_args *a, int64_t begin, int64_t end, void *scratch UNUSED, \
                                  void *state UNUSED)
 #define KERNEL_WORK(op) static cnn_work TIERED(cnn_##op##_work)(const cnn_##op##_args *a)
@@ -39,8 +39,7 @@
 #include "optimizers.c"
 
 const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {
-#define KERNEL(op)                                                                                            \
-    {#op, sizeof(cnn_##op##_args), (cnn_run_fn)TIERED(cnn_##op), (cnn_work_fn)TIERED(cnn_##op##_work)},
+#define KERNEL(op) {#op, sizeof(cnn_##op##_args), (cnn_run_fn)TIERED(cnn_##op), (cnn_work_fn)TIERED(cnn_##op##_work)},
 #include "../kernels.def"
 #undef KERNEL
 };

@@ -2,14 +2,14 @@
  *
  *     y = A' [ sum over c of (G w G') * (B' x B) ] A
  *
- * The sum over c is 36 matrix products, one for each of the patch's points, over the tiles of as many rows of tiles (and
- * images) as fit the cache. dw is the exact adjoint: dw = G' [ sum over tiles of (B' x B) * (A dy A') ] G.
+ * The sum over c is 36 matrix products, one for each of the patch's points, over the tiles of as many rows of tiles
+ * (and images) as fit the cache. dw is the exact adjoint: dw = G' [ sum over tiles of (B' x B) * (A dy A') ] G.
  */
 
-#define POINTS 36
-#define TILES_BYTES (448 * 1024) /* transformed input that a block of tiles may take */
+#define POINTS       36
+#define TILES_BYTES  (448 * 1024) /* transformed input that a block of tiles may take */
 #define FEWEST_TILES (2 * MR)
-#define MOST_TILES (8 * MR)
+#define MOST_TILES   (8 * MR)
 
 INLINE int64_t tiles_across(int64_t length) { return ceil_div(length, 4); }
 
@@ -81,9 +81,7 @@ INLINE void filter_from_points(const vf u[6], vf w[3]) {
 
 /* ---- filters -------------------------------------------------------------------------------------------------- */
 
-KERNEL_WORK(winograd_pack) {
-    return (cnn_work){ceil_div(a->transpose ? a->in_c : a->out_c, PANEL), 1, 0, 0};
-}
+KERNEL_WORK(winograd_pack) { return (cnn_work){ceil_div(a->transpose ? a->in_c : a->out_c, PANEL), 1, 0, 0}; }
 
 KERNEL_RUN(winograd_pack) {
     int64_t rows = a->transpose ? a->out_c : a->in_c, columns = a->transpose ? a->in_c : a->out_c;
@@ -139,20 +137,23 @@ static void transform_row(const cnn_window *g, const float *image, int64_t ty, c
             for (int s = 0; s < 6; s++) {
                 int64_t x = x0 + s;
                 if (x >= 0 && x < g->in_w) {
-                    if (n == LANES)
-                        UNROLL for (int r = 0; r < 6; r++) d[r] = load(row[r] + x * column_step[r] + c);
-                    else
-                        UNROLL for (int r = 0; r < 6; r++) d[r] = load_n(row[r] + x * column_step[r] + c, n);
+                    if (n == LANES) UNROLL
+                    for (int r = 0; r < 6; r++) d[r] = load(row[r] + x * column_step[r] + c);
+                    else UNROLL
+                    for (int r = 0; r < 6; r++) d[r] = load_n(row[r] + x * column_step[r] + c, n);
                     to_points(d, points);
                 } else {
-                    UNROLL for (int r = 0; r < 6; r++) points[r] = (vf){0};
+                    UNROLL
+                    for (int r = 0; r < 6; r++) points[r] = (vf){0};
                 }
-                UNROLL for (int r = 0; r < 6; r++) half[r][s] = points[r];
+                UNROLL
+                for (int r = 0; r < 6; r++) half[r][s] = points[r];
             }
             float *to = v + tx * wide + c;
             for (int r = 0; r < 6; r++) {
                 to_points(half[r], points);
-                UNROLL for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
+                UNROLL
+                for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
             }
         }
     }
@@ -170,17 +171,20 @@ static void transform_gradient_row(const cnn_window *g, const float *image, int6
             int64_t n = min64(LANES, width - j);
             vf half[6][4], d[4], points[6];
             for (int s = 0; s < 4; s++) {
-                UNROLL for (int r = 0; r < 4; r++) {
+                UNROLL
+                for (int r = 0; r < 4; r++) {
                     const float *p = from + (r * g->out_w + s) * g->out_c + j;
                     d[r] = r < rows && s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
                 }
                 gradient_to_points(d, points);
-                UNROLL for (int r = 0; r < 6; r++) half[r][s] = points[r];
+                UNROLL
+                for (int r = 0; r < 6; r++) half[r][s] = points[r];
             }
             float *to = z + tx * panel_step(width) + j;
             for (int r = 0; r < 6; r++) {
                 gradient_to_points(half[r], points);
-                UNROLL for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
+                UNROLL
+                for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
             }
         }
     }
@@ -201,13 +205,16 @@ static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int6
             vf half[4][6], points[6], out[4];
             vf bias = a->b ? load_n(a->b + f0 + j, n) : (vf){0};
             for (int s = 0; s < 6; s++) {
-                UNROLL for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + s) * step);
+                UNROLL
+                for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + s) * step);
                 from_points(points, out);
-                UNROLL for (int r = 0; r < 4; r++) half[r][s] = out[r];
+                UNROLL
+                for (int r = 0; r < 4; r++) half[r][s] = out[r];
             }
             for (int r = 0; r < rows; r++) {
                 from_points(half[r], out);
-                UNROLL for (int s = 0; s < 4; s++) {
+                UNROLL
+                for (int s = 0; s < 4; s++) {
                     float *y = to + (r * g->out_w + s) * g->out_c + j;
                     if (s >= columns) continue;
                     vf value = out[s] + bias;
@@ -235,43 +242,52 @@ INLINE void multiply_tile(const float *v, int64_t wide, int64_t depth, const flo
                           const int nv) {
     vf acc[MR][NV];
     const float *row[MR];
-    UNROLL for (int i = 0; i < m; i++) {
+    UNROLL
+    for (int i = 0; i < m; i++) {
         row[i] = v + i * wide;
-        UNROLL for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+        UNROLL
+        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
     }
     for (int64_t k = 0; k < depth; k++, w += nv * LANES) {
         vf wv[NV];
-        UNROLL for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
-        UNROLL for (int i = 0; i < m; i++)
-            UNROLL for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
+        UNROLL
+        for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+        UNROLL
+        for (int i = 0; i < m; i++) UNROLL
+        for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
     }
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int j = 0; j < nv; j++) store(to + (i * nv + j) * LANES, acc[i][j]);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) store(to + (i * nv + j) * LANES, acc[i][j]);
 }
 
 INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const float *z, float *sums, int64_t columns,
                           int accumulate, const int m, const int nv) {
     vf acc[MR][NV];
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int j = 0; j < nv; j++)
-            acc[i][j] = accumulate ? load(sums + i * columns + j * LANES) : (vf){0};
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] = accumulate ? load(sums + i * columns + j * LANES) : (vf){0};
     for (int64_t t = 0; t < tiles; t++, v += wide, z += nv * LANES) {
         vf zv[NV];
-        UNROLL for (int j = 0; j < nv; j++) zv[j] = load(z + j * LANES);
-        UNROLL for (int i = 0; i < m; i++)
-            UNROLL for (int j = 0; j < nv; j++) acc[i][j] += v[i] * zv[j];
+        UNROLL
+        for (int j = 0; j < nv; j++) zv[j] = load(z + j * LANES);
+        UNROLL
+        for (int i = 0; i < m; i++) UNROLL
+        for (int j = 0; j < nv; j++) acc[i][j] += v[i] * zv[j];
     }
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int j = 0; j < nv; j++) store(sums + i * columns + j * LANES, acc[i][j]);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) store(sums + i * columns + j * LANES, acc[i][j]);
 }
 
-#define REST(call, m) \
-    case m: \
+#define REST(call, m)                     \
+    case m:                               \
         if (m < MR) call(m < MR ? m : 1); \
         break;
-#define RESTS(call) \
-    REST(call, 1) REST(call, 2) REST(call, 3) REST(call, 4) REST(call, 5) REST(call, 6) \
-    REST(call, 7) REST(call, 8) REST(call, 9) REST(call, 10) REST(call, 11)
+#define RESTS(call)                                                                                                 \
+    REST(call, 1)                                                                                                   \
+    REST(call, 2) REST(call, 3) REST(call, 4) REST(call, 5) REST(call, 6) REST(call, 7) REST(call, 8) REST(call, 9) \
+        REST(call, 10) REST(call, 11)
 
 /* m[point][tile][nv * LANES] = v[point][tile][wide] times w[point][depth][nv * LANES]. */
 INLINE void multiply_points_nv(const float *v, int64_t wide, int64_t tiles, int64_t depth, const float *w, float *to,
@@ -368,7 +384,8 @@ static void write_dw(const cnn_window *g, const float *sums, int64_t columns, fl
             int64_t n = min64(LANES, g->out_c - f);
             vf half[3][6], points[6], taps[3];
             for (int s = 0; s < 6; s++) {
-                for (int r = 0; r < 6; r++) points[r] = load(sums + (r * 6 + s) * point_step(g->in_c * columns) + c * columns + f);
+                for (int r = 0; r < 6; r++)
+                    points[r] = load(sums + (r * 6 + s) * point_step(g->in_c * columns) + c * columns + f);
                 filter_from_points(points, taps);
                 for (int r = 0; r < 3; r++) half[r][s] = taps[r];
             }
@@ -402,9 +419,8 @@ KERNEL_RUN(winograd_dw) {
             for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
                 int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
                 for (int64_t r = 0; r < rows; r++)
-                    transform_gradient_row(g, a->dy + (r0 + r) / down * g->out_h * g->out_w * g->out_c,
-                                           (r0 + r) % down, f0, width, z + r * across * step,
-                                           point_step(tiles * step));
+                    transform_gradient_row(g, a->dy + (r0 + r) / down * g->out_h * g->out_w * g->out_c, (r0 + r) % down,
+                                           f0, width, z + r * across * step, point_step(tiles * step));
                 multiply_gradients(v, wide, tiles, g->in_c, z, step, sums + f0, columns, !first || r0 > n0 * down);
             }
         }
