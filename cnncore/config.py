@@ -39,7 +39,7 @@ def threads_available():
     quota = _cgroup_cpus()
     if quota is not None and quota < cpus:
         return max(1, math.ceil(quota)), f"the control group's quota of {quota:g} CPUs"
-    return cpus, "the CPUs this process may use"
+    return cpus, "the CPUs in this process's affinity mask"
 
 
 def _cgroup_cpus(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
@@ -50,7 +50,10 @@ def _cgroup_cpus(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
     except OSError:
         return None
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, _, line = line.partition(":")
+        controllers, colon, path = line.partition(":")
+        if not colon:
+            continue
         if controllers == "":
             limits += [_quota(parent / "cpu.max") for parent in _parents(Path(root), path)]
         elif "cpu" in controllers.split(","):

@@ -1,6 +1,5 @@
 """KerasTensor: a tensor of a model that is being put together, with a shape but no values; and how its shape is found."""
-import threading
-from contextlib import contextmanager
+import functools
 from typing import NamedTuple
 
 from cnncore import _core, executor
@@ -22,10 +21,10 @@ class History(NamedTuple):
 class Node:
     """One call of a layer on KerasTensors."""
 
-    def __init__(self, operation, args, kwargs, input_tensors, outputs):
-        self.operation, self.args, self.kwargs = operation, args, kwargs
-        self.input_tensors, self.outputs = input_tensors, outputs
-        self.output_tensors = flatten(outputs)
+    def __init__(self, operation, args, kwargs, outputs):
+        self.operation, self.args, self.kwargs, self.outputs = operation, args, kwargs, outputs
+        self.input_tensors = tensors_in([*args, *(kwargs[name] for name in kwargs)])
+        self.output_tensors = tensors_in(outputs)
         index = len(operation._inbound_nodes)
         operation._inbound_nodes.append(self)
         for i, tensor in enumerate(self.output_tensors):
@@ -34,6 +33,11 @@ class Node:
     @property
     def parent_nodes(self):
         return [node_of(tensor) for tensor in self.input_tensors]
+
+
+def tensors_in(nest):
+    """The KerasTensors of a nest."""
+    return [leaf for leaf in flatten(nest) if isinstance(leaf, KerasTensor)]
 
 
 def node_of(tensor):
@@ -62,9 +66,16 @@ class KerasTensor:
     def __repr__(self):
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
+    __array_priority__ = 100
+
     def __array__(self, dtype=None, copy=None):
         raise ValueError("A KerasTensor has a shape but no values, so NumPy cannot compute with it. "
-                         f"Received: {self!r}; use cnncore.ops or layers instead")
+                         f"Received: {self!r}; use layers, or cnncore.ops in a layer of your own, instead")
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(f"A KerasTensor has a shape but no values, and no {name!r}. Received: {self!r}")
 
     def __iter__(self):
         raise TypeError(f"A KerasTensor cannot be iterated over. Received: {self!r}")
@@ -73,10 +84,15 @@ class KerasTensor:
         raise TypeError(f"A KerasTensor has no truth value while the model is put together. Received: {self!r}")
 
     def __getitem__(self, index):
+        if isinstance(index, tuple) and Ellipsis not in index:
+            index = (*index, Ellipsis)  # so that it is known from a list of numbers even where it was read from a file
         return _call("getitem", self, index)
 
     def __neg__(self):
         return _call("negative", self)
+
+    def __abs__(self):
+        return _call("abs", self)
 
     def reshape(self, *shape):
         return _call("reshape", self, shape[0] if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape)
@@ -88,6 +104,18 @@ def _call(function, *args, **kwargs):
     from cnncore.layers.operation import Operation
 
     return Operation(function)(*args, **kwargs)
+
+
+def on_keras_tensors(function):
+    """The same operation, which becomes part of a graph where it is given KerasTensors."""
+    @functools.wraps(function)
+    def operation(*args, **kwargs):
+        for value in args:
+            if type(value) is KerasTensor or (type(value) in (list, tuple) and is_symbolic(value)):
+                return _call(function.__name__, *args, **kwargs)
+        return function(*args, **kwargs)
+
+    return operation
 
 
 def _attach():
@@ -110,28 +138,10 @@ _attach()
 
 def is_symbolic(nest):
     """Whether a nest holds a KerasTensor."""
-    return any(isinstance(leaf, KerasTensor) for leaf in flatten(nest))
+    return bool(tensors_in(nest))
 
 
 # ---- shapes ------------------------------------------------------------------------------------------------------
-
-_tracing = threading.local()
-
-
-def is_tracing():
-    """Whether a call runs only to find out shapes."""
-    return getattr(_tracing, "on", False)
-
-
-@contextmanager
-def _trace():
-    before, _tracing.on = is_tracing(), True
-    try:
-        with executor.use(executor.Shapes()), executor.no_grad():
-            yield
-    finally:
-        _tracing.on = before
-
 
 def infer(function, args, kwargs):
     """function(*args, **kwargs) as a nest of KerasTensors: run twice on promises with unknown lengths filled in
@@ -154,12 +164,16 @@ def infer(function, args, kwargs):
                 shape.append(length)
             return Tensor._over(_core.Buffer.promise(shape, leaf.dtype))
 
-        with _trace():
+        with executor.use(executor.Shapes()), executor.no_grad():
             results.append(function(*map_leaves(fill, list(args)), **map_leaves(fill, kwargs)))
     leaves = []
-    for one, other in zip(*map(flatten, results)):
+    for one, other in zip(*map(flatten, results), strict=True):
         if not isinstance(one, Tensor):
             leaves.append(one)
             continue
-        leaves.append(KerasTensor([n if n == m else None for n, m in zip(one.shape, other.shape)], one.dtype))
+        if one.ndim != other.ndim:
+            raise ValueError(f"A layer's outputs have as many axes whatever the batch. Received: shapes {one.shape} and "
+                             f"{other.shape} for batches of {_PROBES[0][0]} and {_PROBES[1][0]}")
+        leaves.append(KerasTensor([n if n == m else None for n, m in zip(one.shape, other.shape, strict=True)],
+                                  one.dtype))
     return pack(results[0], leaves)

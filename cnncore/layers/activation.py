@@ -1,5 +1,6 @@
 """Activation functions as layers."""
 from cnncore import activations, ops
+from cnncore.layers import checks
 from cnncore.layers.layer import Layer
 
 
@@ -13,7 +14,7 @@ class Activation(Layer):
     Output shape: the same.
     """
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
 
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
@@ -38,13 +39,13 @@ class ReLU(Layer):
     Output shape: the same.
     """
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
 
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
         super().__init__(**kwargs)
         for name, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
-            if (value is None and name != "max_value") or (value is not None and value < 0):
-                raise ValueError(f"ReLU: {name} must be 0 or more. Received: {name}={value!r}")
+            if value is not None or name != "max_value":
+                checks.number(value, "ReLU", name)
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
 
     def call(self, inputs):
@@ -65,7 +66,7 @@ class Softmax(Layer):
     Output shape: the same.
     """
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)

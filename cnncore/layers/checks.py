@@ -1,13 +1,23 @@
 """Checks of layers' arguments and inputs, with messages that name the layer, the rule, what came and the fix."""
+import math
 import numbers
 
 
 def whole(value, layer, argument, least=1):
     """A whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value < 2**31:
         raise ValueError(f"{layer}: {argument} must be a whole number of {least} or more. Received: "
                          f"{argument}={value!r}")
     return int(value)
+
+
+def number(value, layer, argument, least=0.0, most=float("inf")):
+    """A finite number between two."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) \
+            or not least <= value <= most or math.isinf(value):
+        limits = f"of {least:g} or more" if most == float("inf") else f"from {least:g} to {most:g}"
+        raise ValueError(f"{layer}: {argument} must be a number {limits}. Received: {argument}={value!r}")
+    return value
 
 
 def pair(value, layer, argument, least=1):
@@ -25,7 +35,8 @@ def pair(value, layer, argument, least=1):
 def padding(value, layer):
     """'valid' or 'same'."""
     if not isinstance(value, str) or value.lower() not in ("valid", "same"):
-        raise ValueError(f"{layer}: padding must be 'valid' or 'same'. Received: padding={value!r}")
+        raise ValueError(f"{layer}: padding must be 'valid' (none) or 'same' (an output of the input's size divided by "
+                         f"the strides). Received: padding={value!r}")
     return value.lower()
 
 
@@ -41,19 +52,34 @@ def channels_last(value, layer):
 
 def rank(layer, shape, wanted, meaning):
     """The shape of an input has this many axes."""
-    if shape is None or len(shape) != wanted:
+    if len(shape) != wanted:
         hint = ""
-        if shape is not None and wanted == 4 and len(shape) == 3:
-            hint = "; grey images need a last axis of length 1, as x[..., None] gives them"
+        if wanted == 4 and len(shape) == 3:
+            hint = ("; a single image needs a first axis of length 1, x[None], and grey images a last one, "
+                    "x[..., None]")
+        elif wanted == 4:
+            hint = "; put a Reshape layer before it, or give it images"
         raise ValueError(f"{layer._described()} takes inputs of {wanted} axes, {meaning}. Received: shape "
                          f"{tuple(shape)}{hint}")
 
 
+def length(layer, shape, built_for, meaning, hint, axis=-1):
+    """An axis has the length that the layer was built for, or, before that, a known one."""
+    where = "the last axis" if axis in (-1, len(shape) - 1) else f"axis {axis}"
+    if shape[axis] is None and built_for is None:
+        raise ValueError(f"{layer._described()} must know how many {meaning} its input has, on {where}. Received: "
+                         f"shape {tuple(shape)}; give the Input that length")
+    if shape[axis] is not None and built_for is not None and shape[axis] != built_for:
+        raise ValueError(f"{layer._described()} was built for inputs of {built_for} {meaning}, on {where}. Received: "
+                         f"shape {tuple(shape)} with {shape[axis]}; {hint}")
+
+
 def window_fits(layer, shape, size, dilation, what):
     """A window under 'valid' padding is no larger than the image."""
-    for axis, (length, k, d) in enumerate(zip(shape[1:3], size, dilation)):
-        if length is not None and layer.padding == "valid" and (k - 1) * d + 1 > length:
+    for axis, (pixels, k, d) in enumerate(zip(shape[1:3], size, dilation, strict=True)):
+        if pixels is not None and layer.padding == "valid" and (k - 1) * d + 1 > pixels:
             name = ("height", "width")[axis]
-            raise ValueError(f"{layer._described()}: a {what} of {tuple(size)} does not fit into an input of {name} "
-                             f"{length} with padding='valid'. Received: input shape {tuple(shape)}; use "
+            spread = f" and dilation_rate {tuple(dilation)}" if max(dilation) > 1 else ""
+            raise ValueError(f"{layer._described()}: a {what} of {tuple(size)}{spread} does not fit into an input of "
+                             f"{name} {pixels} with padding='valid'. Received: input shape {tuple(shape)}; use "
                              f"padding='same', a smaller {what}, or larger images")

@@ -34,13 +34,14 @@ class Conv2D(Layer):
         (2, 8, 8, 8)
     """
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
+    kernel = bias = None
 
     def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1),
                  groups=1, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
                  kernel_constraint=None, bias_constraint=None, **kwargs):
-        super().__init__(activity_regularizer=regularizers.get(activity_regularizer), **kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = checks.whole(filters, "Conv2D", "filters")
         self.kernel_size = checks.pair(kernel_size, "Conv2D", "kernel_size")
         self.strides = checks.pair(strides, "Conv2D", "strides")
@@ -50,6 +51,9 @@ class Conv2D(Layer):
         self.groups = checks.whole(groups, "Conv2D", "groups")
         if self.groups != 1:
             raise ValueError(f"Conv2D: every filter sees all channels. Received: groups={groups}; use groups=1")
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError("Conv2D: strides and dilation_rate are not both larger than 1. Received: "
+                             f"strides={strides!r}, dilation_rate={dilation_rate!r}; use 1 for one of them")
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -58,16 +62,16 @@ class Conv2D(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.bias = None
+
+    def _check(self, shape):
+        checks.rank(self, shape, 4, "(batch, height, width, channels)")
+        checks.length(self, shape, self.kernel.shape[2] if self.built else None, "channels",
+                      "give it images of that many, or use a layer of its own")
+        checks.window_fits(self, shape, self.kernel_size, self.dilation_rate, "kernel_size")
 
     def build(self, input_shape):
-        checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
-        channels = input_shape[3]
-        if channels is None:
-            raise ValueError(f"{self._described()} needs to know its number of input channels. Received: input shape "
-                             f"{input_shape}; give the Input a last axis")
-        checks.window_fits(self, input_shape, self.kernel_size, self.dilation_rate, "kernel_size")
-        self.kernel = self.add_weight((*self.kernel_size, channels, self.filters), self.kernel_initializer,
+        self._check(input_shape)
+        self.kernel = self.add_weight((*self.kernel_size, input_shape[3], self.filters), self.kernel_initializer,
                                       regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
                                       name="kernel")
         if self.use_bias:
@@ -75,11 +79,6 @@ class Conv2D(Layer):
                                         constraint=self.bias_constraint, name="bias")
 
     def call(self, inputs):
-        checks.rank(self, inputs.shape, 4, "(batch, height, width, channels)")
-        if inputs.shape[3] != self.kernel.shape[2]:
-            raise ValueError(f"{self._described()} was built for {self.kernel.shape[2]} input channels. Received: shape "
-                             f"{inputs.shape} with {inputs.shape[3]}; the last axis is the channels")
-        checks.window_fits(self, inputs.shape, self.kernel_size, self.dilation_rate, "kernel_size")
         fused = "relu" if self.activation is activations.relu else None
         y = ops.conv2d(inputs, self.kernel, self.bias, self.strides, self.padding, self.dilation_rate, fused)
         return y if fused else self.activation(y)

@@ -30,13 +30,14 @@ class Dense(Layer):
         (2, 3)
     """
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
+    kernel = bias = None
 
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
                  kernel_constraint=None, bias_constraint=None, lora_rank=None, lora_alpha=None,
                  quantization_config=None, **kwargs):
-        super().__init__(activity_regularizer=regularizers.get(activity_regularizer), **kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if lora_rank is not None or quantization_config is not None:
             raise ValueError("Dense: low-rank adapters and quantization are not offered. Received: "
                              f"lora_rank={lora_rank!r}, quantization_config={quantization_config!r}; leave them out")
@@ -49,15 +50,16 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.bias = None
+
+    def _check(self, shape):
+        if len(shape) < 2:
+            raise ValueError(f"{self._described()} takes inputs of 2 axes or more, (batch, ..., features). Received: "
+                             f"shape {tuple(shape)}; a single sample needs a first axis of length 1, x[None]")
+        checks.length(self, shape, self.kernel.shape[0] if self.built else None, "features",
+                      "put a Flatten layer before it, or give it inputs of that length")
 
     def build(self, input_shape):
-        if len(input_shape) < 2:
-            raise ValueError(f"{self._described()} takes inputs of 2 axes or more, (batch, ..., features). Received: "
-                             f"shape {input_shape}")
-        if input_shape[-1] is None:
-            raise ValueError(f"{self._described()} needs to know its number of input features. Received: input shape "
-                             f"{input_shape}")
+        self._check(input_shape)
         self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer,
                                       regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
                                       name="kernel")
@@ -67,10 +69,6 @@ class Dense(Layer):
 
     def call(self, inputs, training=None):
         shape = inputs.shape
-        if len(shape) < 2 or shape[-1] != self.kernel.shape[0]:
-            raise ValueError(f"{self._described()} was built for {self.kernel.shape[0]} input features. Received: shape "
-                             f"{shape}; put a Flatten layer before it, or give it inputs of "
-                             f"(batch, {self.kernel.shape[0]})")
         fused = "relu" if self.activation is activations.relu else None
         flat = inputs if len(shape) == 2 else ops.reshape(inputs, (math.prod(shape[:-1]), shape[-1]))
         y = ops.dense(flat, self.kernel, self.bias, fused)

@@ -1,7 +1,9 @@
 """Dropout."""
+import numpy as np
+
 from cnncore import _core, ops
+from cnncore.layers import checks
 from cnncore.layers.layer import Layer
-from cnncore.symbolic import is_tracing
 from cnncore.random import SeedGenerator
 from cnncore.tensor import Tensor
 
@@ -11,22 +13,32 @@ class Dropout(Layer):
 
     Args:
         rate: the part, from 0 to 1.
-        noise_shape: None.
+        noise_shape: shape of what is dropped together, where it has length 1 or None for the input's own length; for
+            example (None, 1, 3).
         seed: integer, or None to draw one.
 
     Input shape: any.
     Output shape: the same.
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+
+    Example:
+        >>> import cnncore, numpy as np
+        >>> layer = cnncore.layers.Dropout(0.5)
+        >>> layer(np.ones(3, "float32")).numpy()
+        array([1., 1., 1.], dtype=float32)
     """
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise ValueError(f"Dropout: rate must be a number from 0 to 1. Received: rate={rate!r}")
+        checks.number(rate, "Dropout", "rate", most=1)
         if noise_shape is not None:
-            raise ValueError("Dropout: every value is dropped by itself. Received: noise_shape="
-                             f"{noise_shape!r}; leave it out")
+            if not isinstance(noise_shape, (list, tuple)):
+                raise ValueError(f"Dropout: noise_shape must be a tuple. Received: noise_shape={noise_shape!r}")
+            noise_shape = tuple(n if n is None else checks.whole(n, "Dropout", "noise_shape") for n in noise_shape)
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
         if rate > 0:
             self.seed_generator = SeedGenerator(seed)
@@ -34,11 +46,19 @@ class Dropout(Layer):
             self._state = Tensor._over(_core.Buffer.wrap(self.seed_generator.state))
 
     def call(self, inputs, training=False):
-        if not training or self.rate == 0 or is_tracing():
+        if not training or self.rate == 0:
             return inputs
-        if self.rate == 1:
-            return inputs * 0.0
-        return ops.dropout(inputs, self.rate, self._state)
+        if self.noise_shape is None:
+            return ops.dropout(inputs, self.rate, self._state)
+        shape = [n if m is None else m for n, m in zip(inputs.shape, self.noise_shape, strict=True)]
+        return inputs * ops.dropout(ops.convert_to_tensor(np.ones(shape, "float32")), self.rate, self._state)
+
+    def _check(self, shape):
+        noise = self.noise_shape
+        if noise is not None and (len(noise) != len(shape) or any(
+                None not in (n, m) and m not in (1, n) for n, m in zip(shape, noise, strict=True))):
+            raise ValueError(f"{self._described()} drops by noise_shape={noise}, which must broadcast to the input. "
+                             f"Received: shape {tuple(shape)}; use 1 or None for an axis")
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}

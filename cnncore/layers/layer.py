@@ -1,27 +1,59 @@
-"""Layer: what every layer and model is - weights, sublayers, building on first use, and being called."""
+"""Layer: what every layer and model is - weights, layers inside, building on first use, and being called."""
+import functools
 import inspect
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 
-from cnncore import executor, initializers
+from cnncore.layers.weights import Weighted, dtype_name
 from cnncore.nest import flatten, is_nest, map_leaves
 from cnncore.symbolic import KerasTensor, Node, infer, is_symbolic
-from cnncore.tensor import Tensor, Variable, convert
-from cnncore.utils.budget import charge
+from cnncore.tensor import Tensor, convert
 from cnncore.utils.naming import auto_name, to_snake_case
 
-_calls = threading.local()  # .training: what the call around this one was told
+_calls = threading.local()  # .training: what the call around this one was told; absent outside of any call
 
 
-def _is_array(value):
-    return isinstance(value, (np.ndarray, np.generic, Tensor))
+@contextmanager
+def told(training):
+    """Calls in the body that are not told otherwise hear this about training."""
+    outermost = not hasattr(_calls, "training")
+    before = getattr(_calls, "training", None)
+    _calls.training = before if training is None else training
+    try:
+        yield
+    finally:
+        if outermost:
+            del _calls.training
+        else:
+            _calls.training = before
 
 
-class Layer:
+def _marks_as_built(build):
+    """A layer's build that also notes that it ran, on what, and leaves no half of its weights if it fails."""
+    @functools.wraps(build)
+    def building(self, *args, **kwargs):
+        before = len(self._trainable_variables), len(self._non_trainable_variables)
+        try:
+            result = build(self, *args, **kwargs)
+        except BaseException:
+            del self._trainable_variables[before[0]:], self._non_trainable_variables[before[1]:]
+            raise
+        if self._build_shapes_dict is None and (args or kwargs):
+            names = inspect.signature(build).bind(self, *args, **kwargs).arguments
+            object.__setattr__(self, "_build_shapes_dict", dict(list(names.items())[1:]))
+        object.__setattr__(self, "built", True)
+        return result
+
+    return building
+
+
+class Layer(Weighted):
     """A function with weights.
 
-    A layer of one's own defines `call(self, x)` and, where it has weights, `build(self, input_shape)`.
+    A layer of one's own defines `call(self, x)` and, where it has weights, `build(self, input_shape)`. Layers and
+    Variables among its attributes, in lists and dicts too, are part of it.
 
     Args:
         activity_regularizer: regularizer of the output, or None.
@@ -29,6 +61,9 @@ class Layer:
         dtype: 'float32'.
         autocast: whether floating-point inputs of other dtypes become float32.
         name: by default made of the class's name.
+
+    Raises:
+        ValueError: an argument does not fit.
 
     Example:
         >>> import cnncore, numpy as np
@@ -41,7 +76,13 @@ class Layer:
         (2, 3)
     """
 
+    _takes_one = False  # whether `call` takes one tensor and nothing else, which is then checked
     _casts_inputs = False  # whether whole numbers become float32 too
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _marks_as_built(cls.build)
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
@@ -53,321 +94,212 @@ class Layer:
         return self
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
-        shape = kwargs.pop("input_shape", None)
-        if kwargs.pop("input_dim", None) is not None or kwargs:
-            raise ValueError(f"{type(self).__name__} takes no argument {', '.join(map(repr, kwargs)) or 'input_dim'}. "
-                             "Received: " + ", ".join(f"{key}={value!r}" for key, value in kwargs.items()))
-        if shape is not None:
-            object.__setattr__(self, "_input_shape_argument", tuple(shape))
-        if dtype not in (None, "float32") and getattr(dtype, "name", dtype) != "float32":
-            dtype = getattr(dtype, "name", dtype)
-            if isinstance(dtype, dict):
-                dtype = dtype.get("config", {}).get("name")
-            if dtype not in ("float32", "uint8", "int32", "int64", "bool"):
-                raise ValueError(f"Layers compute in float32. Received: dtype={dtype!r}; leave it out")
-        self.name = name or auto_name(to_snake_case(type(self).__name__))
-        if not isinstance(self.name, str) or "/" in self.name:
-            raise ValueError(f"A layer's name is a string without '/'. Received: name={name!r}")
-        self.activity_regularizer = activity_regularizer
+        from cnncore import regularizers
+
+        kind = type(self).__name__
+        shape, features = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
+        if kwargs:
+            raise TypeError(f"{kind} takes no argument {', '.join(map(repr, kwargs))}. Received: "
+                            + ", ".join(f"{key}={value!r}" for key, value in kwargs.items()))
+        if shape is not None or features is not None:  # for Sequential, which makes the Input of it
+            object.__setattr__(self, "_input_shape_argument", tuple(shape) if shape is not None else (features,))
+        self.dtype = dtype_name(dtype, kind)
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"{kind}: a name is a string without '/'. Received: name={name!r}")
+        self.name = name or auto_name(to_snake_case(kind))
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self.autocast = autocast
         self._trainable = bool(trainable)
-        self.dtype = dtype or "float32"
-
-    # ---- attributes ----------------------------------------------------------------------------------------------
-
-    def __setattr__(self, name, value):
-        if isinstance(value, Variable):
-            self._track(value)
-        elif type(value).__module__.startswith("cnncore.metrics") and hasattr(value, "update_state"):
-            if value not in self._metrics:
-                self._metrics.append(value)
-        object.__setattr__(self, name, value)
-
-    def _track(self, variable):
-        known = [*self._trainable_variables, *self._non_trainable_variables]
-        if not any(variable is v for v in known):
-            (self._trainable_variables if variable.trainable else self._non_trainable_variables).append(variable)
-
-    @property
-    def _layers(self):
-        """The layers among the attributes, in lists and dicts too, in the order in which they were set."""
-        found, seen = [], set()
-
-        def look(value):
-            if isinstance(value, Layer):
-                if id(value) not in seen:
-                    seen.add(id(value))
-                    found.append(value)
-            elif isinstance(value, dict):
-                for part in value.values():
-                    look(part)
-            elif isinstance(value, (list, tuple)):
-                for part in value:
-                    look(part)
-
-        for name, value in self.__dict__.items():
-            if name not in ("_inbound_nodes", "_arguments"):
-                look(value)
-        return found
-
-    @property
-    def path(self):
-        return self.name
-
-    @property
-    def trainable(self):
-        """Whether the weights are trained; setting it sets it for all layers inside."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        object.__setattr__(self, "_trainable", bool(value))
-        for variable in self._trainable_variables:
-            variable.trainable = bool(value)
-        for layer in self._layers:
-            layer.trainable = value
-
-    # ---- weights -------------------------------------------------------------------------------------------------
-
-    def add_weight(self, shape=None, initializer=None, dtype=None, trainable=True, autocast=True, regularizer=None,
-                   constraint=None, aggregation="none", overwrite_with_gradient=False, name=None):
-        """Makes a weight of this layer.
-
-        Args:
-            shape: tuple; () by default.
-            initializer: name, Initializer or function of shape and dtype; 'glorot_uniform' by default, 'zeros' for
-                other dtypes than float32.
-            dtype: 'float32' by default.
-            trainable: whether it is trained.
-            regularizer, constraint: objects or None.
-            name: shown in files.
-            autocast, aggregation, overwrite_with_gradient: accepted for compatibility.
-
-        Returns:
-            Variable.
-        """
-        shape = tuple(int(n) for n in (shape or ()))
-        dtype = getattr(dtype, "name", dtype) or "float32"
-        charge(shape, np.dtype(dtype).itemsize, self.name)
-        if initializer is None:
-            initializer = "glorot_uniform" if dtype == "float32" else "zeros"
-        with executor.use(executor.Eager()):  # a weight is real, also while shapes are traced or a step is recorded
-            value = initializers.get(initializer)(shape, dtype=dtype)
-            variable = Variable(value, dtype=dtype, trainable=trainable, name=name or "variable")
-        variable.path = f"{self.name}/{variable.name}"
-        variable.regularizer, variable.constraint = regularizer, constraint
-        self._track(variable)
-        if not self._trainable:
-            variable.trainable = False
-        return variable
-
-    def _walk(self):
-        """This layer and all inside it, each once."""
-        found, seen, stack = [], set(), [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                found.append(layer)
-                stack.extend(reversed(layer._layers))
-        return found
-
-    def _collect(self, of_layer):
-        found, seen = [], set()
-        for layer in self._walk():
-            for variable in of_layer(layer):
-                if id(variable) not in seen:
-                    seen.add(id(variable))
-                    found.append(variable)
-        return found
-
-    @property
-    def weights(self):
-        """All weights: of each layer the trainable ones first."""
-        return self._collect(lambda layer: [*layer._trainable_variables, *layer._non_trainable_variables])
-
-    variables = weights
-
-    @property
-    def trainable_weights(self):
-        """The weights that are trained."""
-        return self._collect(lambda layer: layer._trainable_variables if layer._trainable else []) \
-            if self._trainable else []
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_weights(self):
-        """The weights that are not."""
-        trained = {id(v) for v in self.trainable_weights}
-        return [v for v in self.weights if id(v) not in trained]
-
-    non_trainable_variables = non_trainable_weights
-
-    def get_weights(self):
-        """The values of all weights, a list of NumPy arrays."""
-        return [variable.numpy() for variable in self.weights]
-
-    def set_weights(self, weights):
-        """Sets the values of all weights, all or none.
-
-        Raises:
-            ValueError: there are other numbers or shapes than this layer has.
-        """
-        variables, weights = self.weights, list(weights)
-        if len(variables) != len(weights):
-            raise ValueError(f"{self._described()} has {len(variables)} weights. Received: {len(weights)} arrays"
-                             + ("" if self.built else "; it is not built yet, so call it on data first"))
-        for variable, value in zip(variables, weights):
-            if tuple(np.shape(value)) != variable.shape:
-                raise ValueError(f"The weight {variable.path!r} of {self._described()} has shape {variable.shape}. "
-                                 f"Received: an array of shape {tuple(np.shape(value))}")
-        for variable, value in zip(variables, weights):
-            variable.assign(np.asarray(value))
-
-    def count_params(self):
-        """The number of elements of all weights."""
-        if not self.built:
-            raise ValueError(f"The weights of {self._described()} do not exist yet: call it on data, build it, or give "
-                             "the model an Input first")
-        return sum(variable.size for variable in self.weights)
 
     # ---- losses --------------------------------------------------------------------------------------------------
 
     def add_loss(self, loss):
-        """Adds a number to what training minimizes; for use in `call`."""
+        """Adds a number to what training minimizes; for use in `call`.
+
+        Args:
+            loss: scalar tensor, or a list of them.
+        """
         self._losses.extend(loss if isinstance(loss, (list, tuple)) else [loss])
 
     @property
     def losses(self):
-        """What layers added in their last call, and the regularizers' values."""
+        """What layers added in their last call, and the values of the weights' regularizers."""
         found = [loss for layer in self._walk() for loss in layer._losses]
-        for variable in self.trainable_weights:
-            if variable.regularizer is not None:
-                found.append(variable.regularizer(variable))
-        return found
+        return found + [variable.regularizer(variable) for variable in self.trainable_weights
+                        if variable.regularizer is not None]
 
     def _clear_losses(self):
         for layer in self._walk():
             del layer._losses[:]
 
-    # ---- building and calling ------------------------------------------------------------------------------------
+    def _add_activity(self, outputs):
+        """The activity regularizer's value for each output, as a mean over the batch."""
+        for output in flatten(outputs):
+            loss = self.activity_regularizer(output)
+            self.add_loss(loss * (1.0 / max(output.shape[0], 1)) if output.shape else loss)
+
+    # ---- building ------------------------------------------------------------------------------------------------
 
     def build(self, input_shape):
         """Makes the weights, once; for layers of one's own to define."""
 
-    def _build_once(self, shapes):
+    build = _marks_as_built(build)
+
+    def _build_on(self, args, kwargs):
+        """Builds for these inputs: `build` gets the shape of the first, or each by its name with _shape behind it."""
+        wanted = list(inspect.signature(self.build).parameters)
+        if len(wanted) > 1 and all(name.endswith("_shape") for name in wanted):
+            given = inspect.signature(self.call).bind_partial(*args, **kwargs).arguments
+            self._build_once(**{name: shapes_of(given.get(name[:-len("_shape")])) for name in wanted})
+        else:
+            self._build_once(shapes_of(first_of(args, kwargs)))
+
+    def _build_once(self, *shapes, **named):
         if not self.built:
-            object.__setattr__(self, "_build_shapes_dict", {"input_shape": shapes})
-            self.build(shapes)
-            object.__setattr__(self, "built", True)
+            self.build(*shapes, **named)
+            object.__setattr__(self, "built", True)  # also where a build of one's own is none of a Layer's
 
     def get_build_config(self):
-        """What `build` was called with, for files."""
+        """What `build` was called with, for files; None before."""
         shapes = self._build_shapes_dict
-        return None if shapes is None else {"input_shape": shapes["input_shape"]}
+        if not shapes:
+            return None
+        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": dict(shapes)}
 
     def build_from_config(self, config):
         """The inverse of `get_build_config`."""
-        shape = config.get("input_shape", config.get("shapes_dict", {}).get("input_shape"))
-        if shape is not None:
-            self._build_once(_tuples(shape))
+        if config.get("input_shape") is not None:
+            self._build_once(tuples(config["input_shape"]))
+        elif config.get("shapes_dict"):
+            self._build_once(**{name: tuples(shape) for name, shape in config["shapes_dict"].items()})
+
+    # ---- calling -------------------------------------------------------------------------------------------------
 
     def call(self, *args, **kwargs):
-        """The layer's function, on tensors."""
-        raise NotImplementedError(f"The layer {type(self).__name__} must define call(self, x)")
+        """The layer's function, on tensors; for layers of one's own to define."""
+        raise NotImplementedError(f"The class {type(self).__name__} must define call(self, x). Received: a call of one "
+                                  "that does not")
+
+    def _check(self, shape):
+        """Raises ValueError where an input of this shape, None standing for unknown lengths, does not fit."""
 
     def __call__(self, *args, **kwargs):
-        if is_symbolic(list(args)) or is_symbolic(kwargs):
+        if self.name is None:
+            raise RuntimeError(f"The __init__ of {type(self).__name__} must begin with super().__init__(). Received: a "
+                               "layer that was made without it; add the call")
+        if is_symbolic(args) or is_symbolic(kwargs):
             return self._call_symbolic(args, kwargs)
         args, kwargs = self._to_tensors(args), self._to_tensors(kwargs)
-        if not self.built:
-            self._build_once(_shapes_of(args[0] if args else next(iter(kwargs.values()), None)))
-        outermost = not hasattr(_calls, "training")
-        before = getattr(_calls, "training", None)
+        self._prepare(args, kwargs)
         training = kwargs.get("training")
-        if training is None:
-            training = before
-        if self._takes_training and training is not None:
-            kwargs = {**kwargs, "training": training}
-        elif not self._takes_training:
-            kwargs = {key: value for key, value in kwargs.items() if key != "training"}
-        _calls.training = training
-        if outermost:
+        if not hasattr(_calls, "training"):
             self._clear_losses()
-        try:
-            y = self.call(*args, **kwargs)
-        finally:
-            if outermost:
-                del _calls.training
-            else:
-                _calls.training = before
+        elif training is None:
+            training = _calls.training
+        if not self._takes_training:
+            kwargs.pop("training", None)
+        elif training is not None:
+            kwargs["training"] = training
+        with told(training):
+            outputs = self.call(*args, **kwargs)
         if self.activity_regularizer is not None:
-            self.add_loss(self.activity_regularizer(y))
-        return y
+            self._add_activity(outputs)
+        return outputs
+
+    def _call_symbolic(self, args, kwargs):
+        """The outputs as KerasTensors, which remember this call."""
+        args = tuple(self._to_tensors(args)) if not self._takes_one else args
+        self._prepare(args, kwargs)
+        outputs = self._infer(args, kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def _infer(self, args, kwargs):
+        try:
+            return infer(self, list(args), kwargs)
+        except RuntimeError:
+            # A call that looks at values cannot be traced, but the layer may state its own shape rule.
+            if type(self).compute_output_shape is Layer.compute_output_shape:
+                raise
+            return map_shapes(KerasTensor, self.compute_output_shape(shapes_of(first_of(args, kwargs))))
+        finally:
+            self._clear_losses()
+
+    def _prepare(self, args, kwargs):
+        """Checks the inputs and builds the layer."""
+        if self._takes_one:
+            first = first_of(args, kwargs)
+            if first is None:
+                raise TypeError(f"{self._described()} is called on an input. Received: none")
+            if not isinstance(first, (Tensor, KerasTensor)):
+                what = f"{len(first)} in a {type(first).__name__}" if is_nest(first) else f"{type(first).__name__}"
+                raise TypeError(f"{self._described()} takes one tensor or array. Received: {what}, {first!r:.200}")
+            self._check(first.shape)
+        if not self.built:
+            self._build_on(args, kwargs)
 
     @property
     def _takes_training(self):
+        """Whether `call` has a parameter of that name."""
         cls = type(self)
-        if "_training_is_argument" not in cls.__dict__:
-            parameters = inspect.signature(cls.call).parameters
-            cls._training_is_argument = "training" in parameters or any(
-                p.kind is p.VAR_KEYWORD for p in parameters.values())
-        return cls._training_is_argument
+        if "_training_is_parameter" not in cls.__dict__:
+            cls._training_is_parameter = "training" in inspect.signature(cls.call).parameters
+        return cls._training_is_parameter
 
     def _to_tensors(self, nest):
-        def one(leaf):
-            if not _is_array(leaf):
-                return leaf
-            leaf = convert(leaf)
-            if leaf.dtype == "float32" or (leaf.dtype != "float64" and not self._casts_inputs) or not self.autocast:
-                return leaf
-            from cnncore.ops.elementwise import cast
+        """Arguments with their arrays as tensors; lists of numbers, as a first argument, are arrays too."""
+        if isinstance(nest, tuple) and nest and isinstance(nest[0], (list, tuple)):
+            leaves = flatten(nest[0])
+            if leaves and all(isinstance(leaf, (bool, int, float)) for leaf in leaves):
+                try:
+                    nest = (np.array(nest[0]), *nest[1:])
+                except ValueError:
+                    raise ValueError(f"{self._described()} takes lists whose rows have one length. Received: "
+                                     f"{nest[0]!r:.200}") from None
+        return map_leaves(self._to_tensor, nest)
 
-            return cast(leaf, "float32")
+    def _to_tensor(self, leaf):
+        if not isinstance(leaf, (np.ndarray, np.generic, Tensor)):
+            return leaf
+        leaf = convert(leaf)
+        if leaf.dtype == "float32" or not self.autocast or (leaf.dtype != "float64" and not self._casts_inputs):
+            return leaf
+        from cnncore.ops.elementwise import cast
 
-        if isinstance(nest, tuple) and nest and isinstance(nest[0], list) and not any(
-                _is_array(leaf) for leaf in flatten(nest[0])) and flatten(nest[0]):
-            nest = (np.asarray(nest[0]), *nest[1:])  # nested lists of numbers are an array
-        return map_leaves(one, nest)
-
-    def _call_symbolic(self, args, kwargs):
-        if not self.built:
-            self._build_once(_shapes_of(args[0] if args else next(iter(kwargs.values()))))
-        outputs = infer(self, list(args), kwargs)
-        tensors = [leaf for leaf in [*flatten(list(args)), *flatten(kwargs)] if isinstance(leaf, KerasTensor)]
-        Node(self, args, kwargs, tensors, outputs)
-        return outputs
+        return cast(leaf, "float32")
 
     def compute_output_shape(self, *args, **kwargs):
         """The shape of the output for the shape of an input, None standing for unknown lengths."""
-        shapes = args[0] if args else next(iter(kwargs.values()))
-        outputs = infer(self, [_map_shapes(KerasTensor, shapes)], {})
+        tensors = {name: map_shapes(KerasTensor, shapes) for name, shapes in kwargs.items()}
+        if args or len(tensors) == 1:
+            outputs = self.compute_output_spec(map_shapes(KerasTensor, args[0]) if args else next(iter(tensors.values())))
+        else:
+            outputs = self.compute_output_spec(**{name[:-len("_shape")]: one for name, one in tensors.items()})
         return map_leaves(lambda tensor: tensor.shape, outputs)
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs for KerasTensors, without becoming part of a graph."""
-        return infer(self, list(args), kwargs)
+        self._prepare(args, kwargs)
+        return self._infer(args, kwargs)
 
     # ---- the graph -----------------------------------------------------------------------------------------------
 
-    def _only(self, what):
-        if len(self._inbound_nodes) != 1:
-            times = f"{len(self._inbound_nodes)} times" if self._inbound_nodes else "never"
-            raise AttributeError(f"{self._described()} has an {what} of its own when it was called once on a "
-                                 f"KerasTensor. It was called {times}")
+    def _first_call(self, what):
+        if not self._inbound_nodes:
+            raise AttributeError(f"{self._described()} has an {what} once it was called on a KerasTensor. Received: a "
+                                 "layer that never was")
         return self._inbound_nodes[0]
 
     @property
     def input(self):
-        """The KerasTensor (or list of them) that the layer was called on."""
-        tensors = self._only("input").input_tensors
+        """The KerasTensor, or list of them, that the layer was first called on."""
+        tensors = self._first_call("input").input_tensors
         return tensors[0] if len(tensors) == 1 else tensors
 
     @property
     def output(self):
-        """The KerasTensor (or nest of them) that the layer returned."""
-        return self._only("output").outputs
+        """The KerasTensor, or nest of them, that the layer first returned."""
+        return self._first_call("output").outputs
 
     # ---- configuration -------------------------------------------------------------------------------------------
 
@@ -408,7 +340,12 @@ class Layer:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-def _shapes_of(nest):
+def first_of(args, kwargs):
+    """The first input of a call; None where there is none."""
+    return args[0] if args else next((kwargs[name] for name in kwargs if name not in ("training", "mask")), None)
+
+
+def shapes_of(nest):
     """The shapes of a nest of tensors, the batch's length unknown; of one tensor just its shape."""
     def one(leaf):
         shape = getattr(leaf, "shape", None)
@@ -417,19 +354,20 @@ def _shapes_of(nest):
     return map_leaves(one, nest) if is_nest(nest) else one(nest)
 
 
-def _tuples(shapes):
+def is_shape(value):
+    """Whether this is one shape, rather than a nest of shapes."""
+    return isinstance(value, (list, tuple)) and all(n is None or isinstance(n, (int, np.integer)) for n in value)
+
+
+def tuples(shapes):
     """Shapes out of a file: lists of numbers become tuples."""
-    if isinstance(shapes, dict):
-        return {key: _tuples(value) for key, value in shapes.items()}
-    if shapes and isinstance(shapes[0], (list, tuple, dict)):
-        return [_tuples(shape) for shape in shapes]
-    return tuple(shapes)
+    return map_shapes(tuple, shapes)
 
 
-def _map_shapes(function, shapes):
+def map_shapes(function, shapes):
     """function of each shape in a nest of shapes."""
     if isinstance(shapes, dict):
-        return {key: _map_shapes(function, value) for key, value in shapes.items()}
-    if shapes and isinstance(shapes[0], (list, tuple, dict)):
-        return [_map_shapes(function, shape) for shape in shapes]
-    return function(tuple(shapes))
+        return {key: map_shapes(function, value) for key, value in shapes.items()}
+    if is_shape(shapes):
+        return function(tuple(shapes))
+    return [map_shapes(function, shape) for shape in shapes]

@@ -7,7 +7,7 @@ from cnncore.layers.layer import Layer
 class _Pooling2D(Layer):
     """What both kinds of pooling over windows share."""
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
 
     def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -20,9 +20,6 @@ class _Pooling2D(Layer):
     def _check(self, shape):
         checks.rank(self, shape, 4, "(batch, height, width, channels)")
         checks.window_fits(self, shape, self.pool_size, (1, 1), "pool_size")
-
-    def build(self, input_shape):
-        self._check(input_shape)
 
     def get_config(self):
         return {**super().get_config(), "pool_size": self.pool_size, "padding": self.padding, "strides": self.strides,
@@ -48,7 +45,6 @@ class MaxPooling2D(_Pooling2D):
     """
 
     def call(self, inputs):
-        self._check(inputs.shape)
         return ops.max_pool2d(inputs, self.pool_size, self.strides, self.padding)
 
 
@@ -65,26 +61,27 @@ class AveragePooling2D(_Pooling2D):
     Output shape: (batch, new height, new width, channels).
     """
 
+    def __init__(self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+
     def call(self, inputs):
-        self._check(inputs.shape)
         return ops.avg_pool2d(inputs, self.pool_size, self.strides, self.padding)
 
 
 class _GlobalPooling2D(Layer):
     """What both kinds of pooling over whole images share."""
 
-    _casts_inputs = True
+    _takes_one = _casts_inputs = True
 
     def __init__(self, data_format=None, keepdims=False, **kwargs):
         super().__init__(**kwargs)
         self.data_format = checks.channels_last(data_format, type(self).__name__)
         self.keepdims = bool(keepdims)
 
-    def build(self, input_shape):
-        checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
+    def _check(self, shape):
+        checks.rank(self, shape, 4, "(batch, height, width, channels)")
 
     def call(self, inputs):
-        checks.rank(self, inputs.shape, 4, "(batch, height, width, channels)")
         y = self._pool(inputs)
         return ops.reshape(y, (y.shape[0], 1, 1, y.shape[1])) if self.keepdims else y
 

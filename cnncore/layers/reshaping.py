@@ -1,5 +1,6 @@
 """Flatten and Reshape."""
 import math
+import numbers
 
 from cnncore import ops
 from cnncore.layers import checks
@@ -10,17 +11,32 @@ class Flatten(Layer):
     """All axes but the batch's as one.
 
     Args:
-        data_format: None or 'channels_last'.
+        data_format: 'channels_last' by default; 'channels_first' says that the input's second axis is the channels,
+            which then go last.
 
     Input shape: (batch, ...).
     Output shape: (batch, product of the other lengths).
+
+    Example:
+        >>> import cnncore, numpy as np
+        >>> cnncore.layers.Flatten()(np.zeros((2, 4, 4, 3), "float32")).shape
+        (2, 48)
     """
+
+    _takes_one = True
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.data_format = checks.channels_last(data_format, "Flatten")
+        self.data_format = data_format if data_format == "channels_first" else checks.channels_last(data_format,
+                                                                                                    "Flatten")
+
+    def _check(self, shape):
+        if not shape:
+            raise ValueError(f"{self._described()} takes inputs of 1 axis or more, (batch, ...). Received: shape ()")
 
     def call(self, inputs):
+        if self.data_format == "channels_first" and len(inputs.shape) > 2:
+            inputs = ops.moveaxis(inputs, 1, -1)
         return ops.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
 
     def get_config(self):
@@ -35,21 +51,37 @@ class Reshape(Layer):
 
     Input shape: (batch, ...).
     Output shape: (batch, *target_shape).
+
+    Raises:
+        ValueError: the shape is none, or an input has another number of values.
+
+    Example:
+        >>> import cnncore, numpy as np
+        >>> cnncore.layers.Reshape((2, -1))(np.zeros((5, 8), "float32")).shape
+        (5, 2, 4)
     """
+
+    _takes_one = True
 
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
         shape = tuple(target_shape) if isinstance(target_shape, (list, tuple)) else (target_shape,)
-        if any(not isinstance(n, int) or n < -1 for n in shape) or shape.count(-1) > 1:
+        if any(isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < -1 for n in shape) or shape.count(-1) > 1:
             raise ValueError("Reshape: target_shape holds whole numbers, at most one of them -1. Received: "
                              f"target_shape={target_shape!r}")
-        self.target_shape = shape
+        self.target_shape = tuple(int(n) for n in shape)
+
+    def _check(self, shape):
+        if not shape or None in shape[1:]:
+            return
+        size, wanted = math.prod(shape[1:]), math.prod(self.target_shape)
+        if size != wanted and not (-1 in self.target_shape and wanted and size % wanted == 0):
+            what = f"a multiple of {-wanted}" if -1 in self.target_shape else f"{wanted}"
+            raise ValueError(f"{self._described()} makes {self.target_shape} of {what} values for each sample. Received: "
+                             f"shape {tuple(shape)} with {size}; choose a target_shape that holds as many")
 
     def call(self, inputs):
         size, wanted = math.prod(inputs.shape[1:]), math.prod(self.target_shape)
-        if size != wanted and not (-1 in self.target_shape and wanted and size % wanted == 0):
-            raise ValueError(f"{self._described()} keeps the number of values: {self.target_shape} holds "
-                             f"{abs(wanted)}. Received: shape {inputs.shape} with {size} for each sample")
         return ops.reshape(inputs, (inputs.shape[0], *(size // -wanted if n == -1 else n for n in self.target_shape)))
 
     def get_config(self):

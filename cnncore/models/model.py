@@ -1,19 +1,24 @@
 """Model: a layer that can be trained, saved and summarised."""
-import inspect
-
-from cnncore.layers.layer import Layer
-from cnncore.symbolic import KerasTensor, is_symbolic
+from cnncore.layers.layer import Layer, map_shapes
 from cnncore.models.trainer import Trainer
 from cnncore.saving.model_io import Saveable
+from cnncore.symbolic import KerasTensor, infer, is_symbolic
+
+_graph_classes = {}  # user's class -> the same class as a Functional
 
 
 class Model(Trainer, Saveable, Layer):
     """A model: `Model(inputs, outputs)` from KerasTensors, or a class of one's own with `call(self, x)`.
 
     Args:
-        inputs: KerasTensor from `Input`, or a list or dict of them.
+        inputs: KerasTensor from `Input`, or a list or dict of them. KerasTensors that layers made cut a model out of a
+            larger one, with which it shares its layers.
         outputs: KerasTensor computed from them, or a nest of them.
         name: by default made of the class's name.
+        trainable: whether the weights are trained.
+
+    Raises:
+        ValueError: the outputs do not depend on the inputs alone, or names are used twice.
 
     Example:
         >>> import cnncore
@@ -33,34 +38,37 @@ class Model(Trainer, Saveable, Layer):
         if cls is Model and _is_functional(args, kwargs):
             from cnncore.models.functional import Functional
 
-            return Functional.__new__(Functional, *args, **kwargs)
+            cls = Functional
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *args, **kwargs):
-        from cnncore.models.functional import Functional
+        if _is_functional(args, kwargs):
+            from cnncore.models.functional import Functional
 
-        if _is_functional(args, kwargs) and not isinstance(self, Functional):
-            # A subclass that hands inputs and outputs up becomes a functional model of that class.
-            cls = type(self)
-            object.__setattr__(self, "__class__", type(cls.__name__, (cls, Functional), {"__module__": cls.__module__}))
+            object.__setattr__(self, "__class__", _graph_class(type(self)))
             Functional.__init__(self, *args, **kwargs)
             return
-        if args:
-            raise ValueError(f"A model is made of KerasTensors, Model(inputs, outputs), or of no arguments. Received: "
-                             f"{args}; layers go into Sequential([...])")
+        if args or "inputs" in kwargs or "outputs" in kwargs:
+            raise ValueError("A model is made of inputs and outputs, Model(inputs, outputs), or of no arguments. Received: "
+                             f"{', '.join([*(f'{a!r:.80}' for a in args), *kwargs])}; layers go into Sequential([...])")
         super().__init__(**kwargs)
 
     @property
     def layers(self):
-        """The layers inside, without metrics."""
-        return list(self._layers)
+        """The layers inside."""
+        return self._layers
 
     @layers.setter
     def layers(self, _):
-        raise AttributeError("A model's layers are not set but added: in its __init__, or by Sequential.add()")
+        raise AttributeError("A model's layers are attributes of its own, or added by Sequential.add(). Received: a value "
+                             "for model.layers; choose another name")
 
     def get_layer(self, name=None, index=None):
         """The layer of a name, or at an index.
+
+        Args:
+            name: string.
+            index: whole number, counted as in `model.layers`.
 
         Raises:
             ValueError: there is no such layer.
@@ -79,27 +87,39 @@ class Model(Trainer, Saveable, Layer):
                          f"Received: name={name!r}")
 
     def build(self, input_shape):
-        """Makes the weights by tracing the model on an input of this shape (None standing for the batch)."""
+        """Makes the weights by tracing the model on an input of this shape.
+
+        Args:
+            input_shape: tuple with the batch, None for unknown lengths; a nest of them for several inputs.
+
+        Raises:
+            RuntimeError: the model looks at values, so that it can be built on data only.
+        """
         if self.built or type(self).call is Layer.call:
             return
-        from cnncore.layers.layer import _map_shapes
-        from cnncore.symbolic import infer
-
         object.__setattr__(self, "built", True)
-        object.__setattr__(self, "_build_shapes_dict", {"input_shape": input_shape})
         try:
-            infer(self, [_map_shapes(KerasTensor, input_shape)], {})
+            infer(self, [map_shapes(KerasTensor, input_shape)], {})
         except BaseException:
             object.__setattr__(self, "built", False)
             raise
+        finally:
+            self._clear_losses()
 
-    def _build_once(self, shapes):
+    def _build_on(self, args, kwargs):
         """A model of one's own is built by its first call, which builds the layers that it uses."""
+        if type(self).build is not Model.build:
+            super()._build_on(args, kwargs)
+            return
+        from cnncore.layers.layer import first_of, shapes_of
+
+        object.__setattr__(self, "_build_shapes_dict", {"input_shape": shapes_of(first_of(args, kwargs))})
+
+    def __call__(self, *args, **kwargs):
+        outputs = super().__call__(*args, **kwargs)
         if not self.built:
-            object.__setattr__(self, "_build_shapes_dict", {"input_shape": shapes})
-            if type(self).build is not Model.build:
-                self.build(shapes)
-            object.__setattr__(self, "built", True)
+            object.__setattr__(self, "built", True)  # now that its layers are
+        return outputs
 
     def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
                 layer_range=None):
@@ -118,20 +138,34 @@ class Model(Trainer, Saveable, Layer):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The inverse of `get_config`."""
-        if cls is Model or "input_layers" in config:
+        if "input_layers" in config:
             from cnncore.models.functional import Functional, functional_from_config
 
             return functional_from_config(Functional if cls is Model else cls, config, custom_objects)
         return cls(**config)
 
+    def _described(self):
+        return f"The model {self.name!r}"
+
 
 def _is_functional(args, kwargs):
     """Whether these are the arguments of a functional model."""
-    if len(args) >= 2 and is_symbolic(args[0]) or "inputs" in kwargs and "outputs" in kwargs:
+    if "inputs" in kwargs and "outputs" in kwargs or len(args) == 1 and "outputs" in kwargs:
         return True
-    return len(args) == 1 and "outputs" in kwargs and is_symbolic(args[0])
+    return len(args) >= 2 and (is_symbolic(args[0]) or is_symbolic(args[1]) or hasattr(args[0], "shape"))
 
 
-def accepts_training(function):
-    """Whether a function has a parameter `training`."""
-    return "training" in inspect.signature(function).parameters
+def _graph_class(cls):
+    """The class of the user's, whose `super().__init__(inputs, outputs)` makes it a functional model."""
+    from cnncore.models.functional import Functional
+    from cnncore.saving import registry
+
+    if issubclass(cls, Functional):
+        return cls
+    if cls not in _graph_classes:
+        made = type(cls.__name__, (cls, Functional), {"__module__": cls.__module__, "__qualname__": cls.__qualname__,
+                                                      "__doc__": cls.__doc__})
+        if cls in registry._names:
+            registry._names[made] = registry._names[cls]
+        _graph_classes[cls] = made
+    return _graph_classes[cls]

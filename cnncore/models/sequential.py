@@ -1,6 +1,7 @@
 """Sequential: a model that is a list of layers."""
 from cnncore.layers.input_layer import InputLayer
-from cnncore.layers.layer import Layer
+from cnncore.layers.layer import Layer, is_shape, told
+from cnncore.models.functional import Functional
 from cnncore.models.model import Model
 from cnncore.symbolic import KerasTensor
 
@@ -13,6 +14,10 @@ class Sequential(Model):
         trainable: whether the weights are trained.
         name: by default 'sequential'.
 
+    Raises:
+        TypeError: something is no layer.
+        ValueError: a layer does not fit the one before it, or a name is used twice.
+
     Example:
         >>> import cnncore
         >>> model = cnncore.Sequential([cnncore.Input((4,)), cnncore.layers.Dense(2)])
@@ -20,13 +25,12 @@ class Sequential(Model):
         (None, 2)
     """
 
-    def __new__(cls, *args, **kwargs):
-        return Layer.__new__(cls, *args, **kwargs)
-
     def __init__(self, layers=None, trainable=True, name=None):
         Layer.__init__(self, trainable=trainable, name=name)
         object.__setattr__(self, "_list", [])
-        object.__setattr__(self, "_output", None)
+        object.__setattr__(self, "_tensors", [])  # the output of each layer, where the input's shape is known
+        if isinstance(layers, (Layer, KerasTensor)):
+            raise TypeError(f"Sequential takes a list of layers. Received: {layers!r}; put it in brackets")
         for layer in layers or ():
             self.add(layer)
 
@@ -42,153 +46,167 @@ class Sequential(Model):
     def add(self, layer, rebuild=True):
         """Adds a layer at the end.
 
+        Args:
+            layer: a layer, or as the first one `Input(shape=...)`.
+            rebuild: accepted for compatibility.
+
         Raises:
             TypeError: it is no layer.
             ValueError: its name is taken, or it does not fit what is there.
         """
-        if isinstance(layer, KerasTensor):
-            if not isinstance(layer._keras_history.operation, InputLayer):
-                raise ValueError(f"Sequential takes layers, and Input(...) as its first. Received: {layer!r}")
+        if isinstance(layer, KerasTensor) and isinstance(layer._keras_history.operation, InputLayer):
             layer = layer._keras_history.operation
         if not isinstance(layer, Layer):
-            raise TypeError(f"Sequential takes layers. Received: {layer!r} of type {type(layer).__name__}"
-                            + ("; write the call: Layer()" if isinstance(layer, type) else ""))
-        shape = getattr(layer, "_input_shape_argument", None)
-        if not self._list and shape is not None and not isinstance(layer, InputLayer):
-            self._list.append(InputLayer(shape=shape))
-        elif not self._list and isinstance(layer, Model) and layer.built and hasattr(layer, "input_shape"):
-            self._list.append(InputLayer(batch_shape=layer.input_shape))
-        if any(other is layer or other.name == layer.name for other in self._list):
-            raise ValueError(f"The layers of a model have names of their own. Received: a second {layer.name!r} in "
-                             f"{self.name!r}; pass name=... or make another layer")
-        if isinstance(layer, InputLayer) and self._list:
-            raise ValueError(f"An Input is the first layer of a model. Received: {layer.name!r} after "
-                             f"{self._list[-1].name!r} in {self.name!r}")
+            raise TypeError(f"Sequential takes layers, and Input(...) as its first. Received: {layer!r} of type "
+                            f"{type(layer).__name__}" + (f"; write {layer.__name__}()" if isinstance(layer, type) else ""))
+        before = list(self._list)
+        if not before and not isinstance(layer, InputLayer):
+            shape = getattr(layer, "_input_shape_argument", None)
+            if shape is not None:
+                self._list.append(InputLayer(shape=shape))
+            elif isinstance(layer, Model) and layer.built and is_shape(getattr(layer, "input_shape", None)):
+                self._list.append(InputLayer(batch_shape=layer.input_shape))
+        if isinstance(layer, InputLayer) and before:
+            raise ValueError(f"{self._described()} has one Input, its first layer. Received: {layer.name!r} of shape "
+                             f"{layer.batch_shape} after {before[-1].name!r}"
+                             + (f", which has shape {before[0].batch_shape}" if isinstance(before[0], InputLayer) else ""))
+        if any(other is layer or other.name == layer.name for other in before):
+            raise ValueError(f"{self._described()} has layers with names of their own. Received: a second {layer.name!r}; "
+                             "pass name=... or make another layer")
         if not self._trainable:
             layer.trainable = False
         self._list.append(layer)
         try:
-            self._extend()
+            self._connect()
         except BaseException:
-            self._list.pop()
+            self._list[:] = before
+            del self._tensors[len(before):]
             raise
         self._drop_plans()
 
     def pop(self, rebuild=True):
-        """Takes the last layer off and returns it."""
+        """Takes the last layer off and returns it.
+
+        Args:
+            rebuild: accepted for compatibility.
+
+        Raises:
+            ValueError: there is none.
+        """
         if not self.layers:
-            raise ValueError(f"The model {self.name!r} has no layers to take off")
+            raise ValueError(f"{self._described()} has no layers to take off. Received: pop() of an empty model")
         layer = self._list.pop()
-        del layer._inbound_nodes[:]
-        object.__setattr__(self, "_output", None)
-        object.__setattr__(self, "built", False)
-        if self._list and isinstance(self._list[0], InputLayer):
-            self._rebuild()
+        del self._tensors[len(self._list):]
+        self._note()
         self._drop_plans()
         return layer
 
-    def _rebuild(self):
-        """Calls every layer on what the one before it returns, from the input on."""
-        for layer in self._list[1:]:
-            del layer._inbound_nodes[:]
-        object.__setattr__(self, "_output", None)
-        if not self.layers:
+    def _connect(self):
+        """Calls the layers that were not yet on the output of those before them."""
+        if not isinstance(self._list[0], InputLayer):
             return
-        output = self._list[0].output
-        for layer in self._list[1:]:
-            output = layer(output)
-        object.__setattr__(self, "_output", output)
-        object.__setattr__(self, "built", True)
-        object.__setattr__(self, "_build_shapes_dict", {"input_shape": self._list[0].batch_shape})
+        for layer in self._list[len(self._tensors):]:
+            self._tensors.append(layer(self._tensors[-1]) if self._tensors else layer.output)
+        self._note()
 
-    def _extend(self):
-        """Calls the last layer on the output so far, where the input's shape is known."""
-        if isinstance(self._list[0], InputLayer) and len(self._list) > 1:
-            before = self._output if self._output is not None else self._list[0].output
-            object.__setattr__(self, "_output", self._list[-1](before))
-            object.__setattr__(self, "built", True)
-            object.__setattr__(self, "_build_shapes_dict", {"input_shape": self._list[0].batch_shape})
+    def _note(self):
+        known = len(self._tensors) > 1
+        object.__setattr__(self, "built", known)
+        object.__setattr__(self, "_build_shapes_dict", {"input_shape": self._list[0].batch_shape} if known else None)
 
     def build(self, input_shape=None):
-        """Makes the weights for inputs of this shape, with the batch."""
-        if self.built or not self.layers:
+        """Makes the weights.
+
+        Args:
+            input_shape: shape of the input, with the batch; None for unknown lengths.
+
+        Raises:
+            ValueError: the model has no layers, no shape is given, or a layer does not take it.
+        """
+        if not self.layers:
+            raise ValueError(f"{self._described()} has no layers to build. Received: an empty list; add some first")
+        if isinstance(self._list[0], InputLayer):
+            given = self._list[0].batch_shape
+            if input_shape is not None and tuple(input_shape)[1:] != given[1:]:
+                raise ValueError(f"{self._described()} was made for the input shape {given}. Received: input_shape="
+                                 f"{tuple(input_shape)}; make another model")
             return
         if input_shape is None:
-            raise ValueError(f"The model {self.name!r} needs to know its input's shape to be built. Received: none; begin "
-                             "with Input(shape=...), or pass build((None, ...))")
-        if not isinstance(self._list[0], InputLayer):
-            self._list.insert(0, InputLayer(batch_shape=tuple(input_shape)))
+            raise ValueError(f"{self._described()} must know its input's shape to be built. Received: none; begin with "
+                             "Input(shape=...), or pass build((None, ...))")
+        self._list.insert(0, InputLayer(batch_shape=tuple(input_shape)))
         try:
-            self._rebuild()
+            self._connect()
         except BaseException:
-            self._list.pop(0)
+            del self._list[0], self._tensors[:]
             raise
 
-    def _build_once(self, shapes):
-        if not self.built:
+    def _build_on(self, args, kwargs):
+        from cnncore.layers.layer import first_of, shapes_of
+
+        shapes = shapes_of(first_of(args, kwargs))
+        if is_shape(shapes) and shapes:
             self.build(shapes)
 
     def call(self, inputs, training=None, mask=None):
-        if not self._list:
-            raise ValueError(f"The model {self.name!r} has no layers to call. Add some first")
-        if self.built and self.inputs and hasattr(inputs, "shape"):
-            inputs = self._fitted(inputs)
-        for layer in self.layers:
-            inputs = layer(inputs)
+        if not self.layers:
+            raise ValueError(f"{self._described()} has no layers to call. Received: an input for an empty list; add some "
+                             "first")
+        if self._tensors:
+            (inputs,) = Functional._input_values(self, inputs)
+            inputs = Functional._fitted(self, self._tensors[0], inputs)
+        with told(training):
+            for layer in self.layers:
+                inputs = layer(inputs)
         return inputs
-
-    def _fitted(self, value):
-        from cnncore.models.functional import Functional
-
-        return Functional._fitted(self, self.inputs[0], value)
 
     # ---- the graph -----------------------------------------------------------------------------------------------
 
     def _known(self, what):
-        if self._output is None:
-            raise AttributeError(f"The model {self.name!r} has no {what} before it is built: begin with "
-                                 "Input(shape=...), or call it on data")
-        return self._output
+        if len(self._tensors) < 2:
+            raise AttributeError(f"{self._described()} has an {what} once it is built. Received: a model that is not; "
+                                 "begin with Input(shape=...), or call it on data")
+        return self._tensors
 
     @property
     def inputs(self):
-        """The input, in a list; [] before the model is built."""
-        return [self._list[0].output] if self._list and isinstance(self._list[0], InputLayer) else []
+        """The input, in a list."""
+        return [self._known("input")[0]]
 
     @property
     def outputs(self):
-        """The output, in a list; [] before the model is built."""
-        return [] if self._output is None else [self._output]
+        """The output, in a list."""
+        return [self._known("output")[-1]]
 
     @property
     def input(self):
-        self._known("input")
-        return self.inputs[0]
+        """The input."""
+        return self._known("input")[0]
 
     @property
     def output(self):
-        return self._known("output")
+        """The output."""
+        return self._known("output")[-1]
 
     @property
     def input_shape(self):
-        self._known("input shape")
-        return self.inputs[0].shape
+        """The shape of the input."""
+        return self._known("input shape")[0].shape
 
     @property
     def output_shape(self):
-        return self._known("output shape").shape
+        """The shape of the output."""
+        return self._known("output shape")[-1].shape
 
     @property
     def input_names(self):
-        return [tensor.name for tensor in self.inputs]
+        """The name of the input, in a list."""
+        return [self._known("input")[0].name]
 
     @property
     def output_names(self):
+        """The name of the layer that makes the output, in a list."""
         return [self.layers[-1].name] if self.layers else []
-
-    def compute_output_shape(self, input_shape):
-        """The shape of the output for the shape of an input."""
-        return Layer.compute_output_shape(self, input_shape)
 
     # ---- configuration -------------------------------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ from cnncore.ops.movement import (
 from cnncore.ops.pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from cnncore.ops.reductions import all, any, argmax, argmin, max, mean, min, prod, sum
 from cnncore.ops.softmax import log_softmax, sigmoid_cross_entropy, softmax, softmax_cross_entropy
+from cnncore.symbolic import on_keras_tensors
 from cnncore.tensor import convert as convert_to_tensor
 
 __all__ = [
@@ -100,3 +101,6 @@ __all__ = [
     "sign", "silu", "sin", "softmax", "softmax_cross_entropy", "softplus", "softsign", "split", "sqrt", "square",
     "squeeze", "stack", "subtract", "sum", "swish", "take", "tanh", "tile", "transpose", "where",
 ]
+
+_wrapped = {globals()[name]: on_keras_tensors(globals()[name]) for name in __all__}  # aliases stay the same function
+globals().update({name: _wrapped[globals()[name]] for name in __all__})

@@ -33,6 +33,11 @@ def _inputs(node):
     return [(h.operation.name, h.node_index, h.tensor_index) for h in history]
 
 
+def _type_name(layer):
+    """What to show as the kind of a layer: its class, or the name of an operation."""
+    return getattr(layer, "_type_name", type(layer).__name__)
+
+
 def _output_shape(layer):
     """The shape, or the structure of shapes, of a layer's outputs; None if it is not known yet."""
     if _calls(layer):
@@ -116,7 +121,7 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
     first, last = _bounds(layers, layer_range)
     for depth, layer in _walk(layers[first:last], expand_nested):
         name = "   " * depth + "└ " * (depth > 0) + layer.name
-        cells = [_assemble([(f"{name} (", ""), (type(layer).__name__, _NAME), (")", "")]),
+        cells = [_assemble([(f"{name} (", ""), (_type_name(layer), _NAME), (")", "")]),
                  _assemble(_shape_text(_output_shape(layer))), _parameter_cell(layer)]
         if nodes is not None:
             cells.append(_assemble(_connections(layer, nodes)))

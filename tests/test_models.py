@@ -1,0 +1,667 @@
+"""Sequential, functional and subclassed models have Keras's shapes, names, order of layers, tables and outputs."""
+import copy
+import os
+import re
+import subprocess
+import sys
+import threading
+
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+import numpy as np
+import pytest
+
+import cnncore
+from cnncore import layers, ops
+from cnncore.utils import clear_session
+
+keras = pytest.importorskip("keras", exc_type=ImportError)
+rng = np.random.default_rng(6)
+
+
+def values(*shape):
+    return rng.normal(size=shape).astype("float32")
+
+
+# ---- the same models in both libraries ---------------------------------------------------------------------------
+
+def lenet(k):
+    L = k.layers
+    return k.Sequential([L.Input(shape=(12, 12, 1)), L.Conv2D(6, 5, padding="same", activation="relu"), L.MaxPooling2D(),
+                         L.Conv2D(8, 3, activation="tanh"), L.AveragePooling2D(2), L.Flatten(),
+                         L.Dense(10, activation="softmax")], name="lenet")
+
+
+def by_add(k):
+    model = k.Sequential()
+    model.add(k.Input((8, 8, 3)))
+    model.add(k.layers.Conv2D(4, 3, activation="relu"))
+    model.add(k.layers.BatchNormalization())
+    model.add(k.layers.Dropout(0.5))
+    model.add(k.layers.GlobalAveragePooling2D())
+    model.add(k.layers.Dense(3))
+    return model
+
+
+def chain(k):
+    x = k.Input((8, 8, 3))
+    h = k.layers.BatchNormalization()(k.layers.Conv2D(4, 3)(x))
+    return k.Model(x, k.layers.Dense(2)(k.layers.Flatten()(k.layers.ReLU()(h))))
+
+
+def arithmetic(k):
+    x = k.Input((4, 3))
+    y = 2 * x + x[:, :1] - 1
+    y = -y / (abs(y) + 1.0)
+    return k.Model(x, [y, y[..., 0] ** 2, 1 - y[:, 1]])
+
+
+def shared(k):
+    a, b = k.Input((6,), name="left"), k.Input((6,), name="right")
+    dense, top = k.layers.Dense(6, activation="relu", name="tower"), k.layers.Dense(2, name="top")
+    return k.Model([a, b], [top(dense(a)), top(dense(dense(b)))])
+
+
+def deep_and_shallow(k):
+    """A layer that stands at several depths: the order of layers follows the deepest."""
+    x, z = k.Input((4,), name="x"), k.Input((4,), name="z")
+    d1, d2, d3 = (k.layers.Dense(4, name=f"d{i}") for i in (1, 2, 3))
+    h = d2(d1(x))
+    return k.Model([x, z], [d3(h), d3(d1(h)), d2(z)], name="deep")
+
+
+def by_dict(k):
+    x = {"b": k.Input((3,), name="b"), "a": k.Input((4,), name="a")}
+    first, second = k.layers.Dense(5, name="first")(x["b"]), k.layers.Dense(2, name="second")(x["a"])
+    return k.Model(x, {"q": first, "p": second})
+
+
+def nested(k):
+    i = k.Input((6,))
+    inner = k.Model(i, k.layers.Dense(6, activation="relu")(i), name="inner")
+    tail = k.Sequential([k.Input((6,)), k.layers.Dense(4), k.layers.ReLU()], name="tail")
+    loose = k.Sequential([k.layers.Dense(3), k.layers.Dense(2)], name="loose")
+    x = k.Input((6,))
+    return k.Model(x, loose(tail(inner(inner(x)))), name="outer")
+
+
+def sequential_of_models(k):
+    head = k.Sequential([k.layers.Dense(3)], name="head")
+    return k.Sequential([k.Input((5,)), k.layers.Dense(4), head, k.layers.Dense(2)])
+
+
+MODELS = [lenet, by_add, chain, arithmetic, shared, deep_and_shallow, by_dict, nested, sequential_of_models]
+
+
+def pair(make):
+    """Our model and Keras's with the same weights, from fresh counters of names."""
+    clear_session()
+    keras.utils.clear_session()
+    ours, theirs = make(cnncore), make(keras)
+    theirs.set_weights([values(*w.shape) ** 2 + 0.1 for w in theirs.get_weights()])
+    ours.set_weights(theirs.get_weights())
+    return ours, theirs
+
+
+def inputs_for(model, n=3):
+    if not isinstance(model, (cnncore.Sequential, keras.Sequential)) and isinstance(model.input, dict):
+        return {name: values(n, *tensor.shape[1:]) for name, tensor in model.input.items()}
+    arrays = [values(n, *tensor.shape[1:]) for tensor in model.inputs]
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def assert_same(ours, theirs):
+    if isinstance(theirs, dict):
+        assert list(ours) == list(theirs)
+        ours, theirs = list(ours.values()), list(theirs.values())
+    if not isinstance(theirs, (list, tuple)):
+        ours, theirs = [ours], [theirs]
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_models_compute_what_keras_computes(make):
+    ours, theirs = pair(make)
+    x = inputs_for(theirs)
+    assert_same(ours(x), theirs(x))
+    assert_same(ours.predict(x, batch_size=2, verbose=0), theirs.predict(x, batch_size=2, verbose=0))
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_names_layers_shapes_and_weights_are_those_of_keras(make):
+    ours, theirs = pair(make)
+    assert ours.name == theirs.name
+    assert [(layer.name, type(layer).__name__) for layer in ours.layers] \
+        == [(layer.name, type(layer).__name__) for layer in theirs.layers]
+    for what in ("weights", "trainable_weights", "non_trainable_weights", "trainable_variables"):
+        assert [(w.name, tuple(w.shape)) for w in getattr(ours, what)] \
+            == [(w.name, tuple(w.shape)) for w in getattr(theirs, what)], what
+    assert ours.input_shape == theirs.input_shape and ours.output_shape == theirs.output_shape
+    assert [t.shape for t in ours.inputs] == [t.shape for t in theirs.inputs]
+    assert [t.shape for t in ours.outputs] == [t.shape for t in theirs.outputs]
+    assert ours.count_params() == theirs.count_params() and ours.built
+    if hasattr(theirs, "output_names"):
+        assert ours.output_names == theirs.output_names
+    for a, b in zip(ours.layers, theirs.layers, strict=True):
+        assert a.trainable == b.trainable
+    new_shape = [(7, *t.shape[1:]) for t in ours.inputs]
+    if len(new_shape) == 1:
+        assert ours.compute_output_shape(new_shape[0]) == theirs.compute_output_shape(new_shape[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"show_trainable": True, "expand_nested": True}], ids=["plain", "expanded"])
+@pytest.mark.parametrize("make", MODELS)
+def test_the_summary_is_that_of_keras(make, options):
+    ours, theirs = pair(make)
+    texts = []
+    for model in (ours, theirs):
+        model.layers[-1].trainable = False
+        lines = []
+        model.summary(print_fn=lines.append, **options)
+        texts.append("\n".join(lines))
+    assert texts[0] == texts[1]
+    assert "Total params" in texts[0]
+
+
+def test_the_summary_of_models_that_are_not_built_is_that_of_keras():
+    texts = []
+    for k in (cnncore, keras):
+        clear_session(), keras.utils.clear_session()
+
+        class Own(k.Model):
+            def __init__(self, k=k):
+                super().__init__()
+                self.dense, self.last = k.layers.Dense(4), k.layers.Dense(2)
+
+            def call(self, x):
+                return self.last(self.dense(x))
+
+        for model in (Own(), k.Sequential([k.layers.Conv2D(6, 5), k.layers.Flatten(), k.layers.Dense(10)]),
+                      k.Sequential([k.Input((3,))])):
+            model.summary(print_fn=texts.append)
+        model = Own()
+        model(values(2, 3))
+        # Keras shows the size of the first batch as if it were fixed.
+        model.summary(print_fn=lambda text: texts.append(re.sub(r"\(2, (\d+)\)   ", r"(None, \1)", text)))
+    half = len(texts) // 2
+    for a, b in zip(texts[:half], texts[half:], strict=True):
+        assert a == b
+
+
+def test_names_of_models_follow_keras():
+    names = []
+    for k in (cnncore, keras):
+        clear_session(), keras.utils.clear_session()
+
+        class MyOwnNet(k.Model):
+            def call(self, x):
+                return x
+
+        x = k.Input((3,))
+        names.append([k.Sequential().name, k.Sequential().name, k.Model(x, k.layers.Dense(1)(x)).name,
+                      k.Model(x, k.layers.Dense(1)(x)).name, MyOwnNet().name, MyOwnNet(name="given").name,
+                      k.Input((3,))._keras_history.operation.name, k.Input((3,), name="own").name])
+    assert names[0] == names[1]
+
+
+# ---- Sequential --------------------------------------------------------------------------------------------------
+
+def test_a_sequential_without_input_is_built_by_its_first_data():
+    ours, theirs = cnncore.Sequential([layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2)]), None
+    assert not ours.built and not ours.weights and len(ours.layers) == 3
+    for name in ("input_shape", "output_shape", "inputs", "outputs"):
+        with pytest.raises(AttributeError, match="sequential.*[Ii]nput|Input|input"):
+            getattr(ours, name)
+    with pytest.raises(ValueError, match="built"):
+        ours.count_params()
+    theirs = ours(values(2, 8, 8, 3))
+    assert theirs.shape == (2, 2) and ours.built and len(ours.layers) == 3
+    assert ours.input_shape == (None, 8, 8, 3) and ours.output_shape == (None, 2)
+    assert ours(values(5, 8, 8, 3)).shape == (5, 2)
+
+
+def test_a_sequential_is_built_by_a_shape_or_by_its_first_layer():
+    for model in (cnncore.Sequential([layers.Dense(3), layers.Dense(2)]),
+                  cnncore.Sequential([layers.Dense(3, input_shape=(4,)), layers.Dense(2)]),
+                  cnncore.Sequential([layers.Dense(3, input_dim=4), layers.Dense(2)])):
+        if not model.built:
+            model.build((None, 4))
+        assert model.built and [w.shape for w in model.weights] == [(4, 3), (3,), (3, 2), (2,)]
+        assert [type(layer).__name__ for layer in model.layers] == ["Dense", "Dense"]
+        assert model.input_shape == (None, 4)
+
+
+def test_adding_and_taking_off_layers():
+    model = cnncore.Sequential([layers.Input((4,)), layers.Dense(3, name="a"), layers.Dense(2, name="b")])
+    kernel = model.get_layer("a").kernel
+    last = model.pop()
+    assert last.name == "b" and model.output_shape == (None, 3) and len(model.weights) == 2
+    model.add(layers.Dense(5, name="c"))
+    assert model.output_shape == (None, 5) and model.get_layer("a").kernel is kernel and model.built
+    x = values(2, 4)
+    assert model(x).shape == (2, 5)
+    model.pop()
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.layers[0](x).numpy())
+
+
+def test_a_plan_is_made_anew_when_layers_change():
+    model = cnncore.Sequential([layers.Input((4,)), layers.Dense(3), layers.Dense(2)])
+    x = values(3, 4)
+    assert model.predict(x, verbose=0).shape == (3, 2)
+    model.pop()
+    model.add(layers.Dense(6))
+    np.testing.assert_allclose(model.predict(x, verbose=0), model(x).numpy())
+
+
+def test_layers_of_a_sequential_may_take_and_give_several_tensors():
+    class Split(layers.Layer):
+        def call(self, x):
+            return [x[:, :2], x[:, 2:]]
+
+    class Join(layers.Layer):
+        def call(self, parts):
+            return ops.concatenate(parts, 1)
+
+    x = values(3, 5)
+    for model in (cnncore.Sequential([layers.Input((5,)), Split(), Join()]), cnncore.Sequential([Split(), Join()])):
+        np.testing.assert_array_equal(model(x).numpy(), x)
+
+
+def test_slices_of_layers_make_models():
+    model = cnncore.Sequential([layers.Input((6,)), layers.Dense(5, name="a"), layers.Dense(4, name="b"),
+                                layers.Dense(3, name="c")])
+    head = cnncore.Sequential(model.layers[:-1])
+    x = values(2, 6)
+    assert_same(head(x), model.layers[1](model.layers[0](x)))
+    middle = cnncore.Model(model.inputs, model.get_layer("b").output)
+    assert_same(middle(x), head(x))
+    assert_same(cnncore.Model(inputs=model.input, outputs=[layer.output for layer in model.layers])(x)[2], model(x))
+
+
+# ---- functional --------------------------------------------------------------------------------------------------
+
+def test_a_part_of_a_graph_is_a_model_that_shares_its_weights():
+    model = chain(cnncore)
+    conv, relu = model.layers[1], model.layers[3]
+    features = cnncore.Model(model.input, relu.output)
+    x = values(2, 8, 8, 3)
+    h = features(x)
+    assert h.shape == (2, 6, 6, 4) and features.layers[1] is conv
+    rest = cnncore.Model(relu.output, model.output)
+    assert_same(rest(h), model(x))
+    assert len(rest.weights) == 2
+    top = cnncore.Model(model.input, layers.Dense(7)(features.output[:, 0, 0]))
+    assert top(x).shape == (2, 7)
+
+
+def test_operators_indexing_and_operations_build_graphs():
+    x = cnncore.Input((4, 3))
+    y = [x @ np.ones((3, 2), "float32"), x // 2, x % 2, x > 0, x >= 0.5, 2 / (x * x + 1), x[:, -1], x[..., None],
+         x.reshape((-1, 12)), ops.mean(x, axis=1), ops.concatenate([x, x * 2], axis=1), ops.relu(x), ops.softmax(x),
+         cnncore.activations.silu(x), ops.where(x > 0, x, 0.0)]
+    model, a = cnncore.Model(x, y), values(5, 4, 3)
+    expected = [a @ np.ones((3, 2)), a // 2, a % 2, a > 0, a >= 0.5, 2 / (a * a + 1), a[:, -1], a[..., None],
+                a.reshape(-1, 12), a.mean(1), np.concatenate([a, 2 * a], 1), np.maximum(a, 0),
+                np.exp(a) / np.exp(a).sum(-1, keepdims=True), a / (1 + np.exp(-a)), np.where(a > 0, a, 0)]
+    assert_same(model(a), expected)
+    assert_same(model.predict(a, verbose=0), expected)
+    assert [t.shape[1:] for t in model.outputs] == [e.shape[1:] for e in expected]
+    assert [t.dtype == "bool" for t in model.outputs] == [e.dtype == "bool" for e in expected]
+
+
+def test_inputs_may_be_named_listed_or_in_another_order():
+    model = shared(cnncore)
+    a, b = values(2, 6), values(2, 6)
+    expected = model([a, b])
+    assert_same(model({"right": b, "left": a}), expected)
+    assert_same(model((a, b)), expected)
+    model = by_dict(cnncore)
+    x = {"b": values(2, 3), "a": values(2, 4)}
+    assert list(model(x)) == ["q", "p"]
+    assert_same(model({"a": x["a"], "b": x["b"]}), model(x))
+
+
+def test_an_input_gains_or_loses_a_last_axis_of_one():
+    model = cnncore.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2)])
+    x = values(3, 8, 8, 1)
+    assert_same(model(x[..., 0]), model(x))
+    assert_same(model.predict(x[..., 0], verbose=0), model.predict(x, verbose=0))
+
+
+def test_a_model_called_on_a_keras_tensor_is_a_layer():
+    inner = lenet(cnncore)
+    x = cnncore.Input((12, 12, 1))
+    y = inner(x)
+    assert y.shape == (None, 10)
+    outer = cnncore.Model(x, y * 2.0)
+    image = values(2, 12, 12, 1)
+    np.testing.assert_allclose(outer(image).numpy(), 2 * inner(image).numpy(), rtol=1e-6)
+    assert [id(w) for w in outer.weights] == [id(w) for w in inner.weights]
+
+
+def test_freezing_a_model_freezes_what_is_inside():
+    model = nested(cnncore)
+    model.get_layer("inner").trainable = False
+    assert len(model.trainable_weights) == len(model.weights) - 2
+    assert not model.get_layer("inner").layers[1].trainable
+    model.trainable = False
+    assert not model.trainable_weights and len(model.non_trainable_weights) == len(model.weights)
+    model.trainable = True
+    assert len(model.trainable_weights) == len(model.weights)
+
+
+def test_training_reaches_the_layers_inside():
+    model = cnncore.Sequential([layers.Input((50,)), cnncore.Sequential([layers.Dropout(0.5)])])
+    x = np.ones((4, 50), "float32")
+    assert (model(x).numpy() == 1).all() and (model.predict(x, verbose=0) == 1).all()
+    assert (model(x, training=True).numpy() == 0).any()
+    graph = cnncore.Model(model.input, model.output)
+    assert (graph(x, training=True).numpy() == 0).any() and (graph(x, training=False).numpy() == 1).all()
+    pinned = cnncore.Model(model.input, layers.Dropout(0.5)(model.input, training=True))
+    assert (pinned(x).numpy() == 0).any()
+
+
+def test_unknown_sizes_of_images_are_found_at_run_time():
+    x = cnncore.Input((None, None, 3))
+    h = layers.Conv2D(4, 3, padding="same", strides=2)(x)
+    model = cnncore.Model(x, [layers.GlobalMaxPooling2D()(h), h])
+    assert [t.shape for t in model.outputs] == [(None, 4), (None, None, None, 4)]
+    for size in (8, 13):
+        assert [y.shape for y in model(values(2, size, size + 1, 3))][0] == (2, 4)
+        assert model.predict(values(2, size, size, 3), verbose=0)[1].shape == (2, -(-size // 2), -(-size // 2), 4)
+
+
+# ---- subclassed --------------------------------------------------------------------------------------------------
+
+class Net(cnncore.Model):
+    def __init__(self, units=3, **kwargs):
+        super().__init__(**kwargs)
+        self.conv = layers.Conv2D(4, 3, activation="relu")
+        self.blocks = [layers.BatchNormalization(), layers.Dropout(0.5)]
+        self.flatten, self.dense = layers.Flatten(), layers.Dense(units)
+
+    def call(self, x, training=None):
+        x = self.conv(x)
+        for block in self.blocks:
+            x = block(x, training=training)
+        return self.dense(self.flatten(x))
+
+
+def test_a_subclassed_model_is_built_by_data_or_a_shape_and_trains():
+    model, x = Net(), values(6, 8, 8, 1)
+    assert model.name.startswith("net") and not model.built
+    y = model(x)
+    assert y.shape == (6, 3) and model.built
+    assert [layer.name.rstrip("_0123456789") for layer in model.layers] \
+        == ["conv2d", "batch_normalization", "dropout", "flatten", "dense"]
+    assert model.count_params() == 4 * 9 + 4 + 16 + 144 * 3 + 3
+    assert (model(x, training=True).numpy() != model(x, training=False).numpy()).any()
+    other = Net()
+    other.build((None, 8, 8, 1))
+    assert [w.shape for w in other.weights] == [w.shape for w in model.weights]
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    before = model.get_weights()
+    model.fit(x, np.arange(6) % 3, epochs=2, verbose=0)
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_subclassed_model_may_call_models_and_be_called_on_a_keras_tensor():
+    class Outer(cnncore.Model):
+        def __init__(self):
+            super().__init__()
+            self.net = Net(5)
+            self.last = cnncore.Sequential([layers.Dense(2)])
+
+        def call(self, x, training=None):
+            return self.last(self.net(x))
+
+    outer = Outer()
+    x = cnncore.Input((8, 8, 1))
+    y = outer(x)
+    assert y.shape == (None, 2)
+    image = values(3, 8, 8, 1)
+    assert_same(cnncore.Model(x, y)(image), outer(image))
+    assert (outer(image, training=True).numpy() != outer(image).numpy()).any()
+
+
+def test_a_class_of_ones_own_may_give_inputs_and_outputs():
+    class Graph(cnncore.Model):
+        def __init__(self, units):
+            x = layers.Input((4,))
+            super().__init__(inputs=x, outputs=layers.Dense(units)(x), name="graph_of_mine")
+            self.units = units
+
+        def train_step(self, data):
+            self.stepped = True
+            return super().train_step(data)
+
+    model = Graph(3)
+    assert model.name == "graph_of_mine" and model.output_shape == (None, 3) and model.units == 3
+    assert model(values(2, 4)).shape == (2, 3)
+    model.compile("sgd", "mse")
+    model.fit(values(4, 4), values(4, 3), verbose=0)
+    assert model.stepped
+
+
+def test_models_without_call_or_super_are_explained():
+    class Empty(cnncore.Model):
+        pass
+
+    class Never(cnncore.Model):
+        def __init__(self):
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    with pytest.raises(NotImplementedError, match="Empty.*call"):
+        Empty()(values(2, 3))
+    with pytest.raises(RuntimeError, match=r"Never.*super\(\)\.__init__\(\)"):
+        Never()(values(2, 3))
+
+
+# ---- configuration -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("make", MODELS)
+def test_a_model_made_of_its_configuration_is_the_same(make):
+    model = make(cnncore)
+    again = type(model).from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    x = inputs_for(model)
+    assert_same(again(x), model(x))
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    assert again.name == model.name
+
+
+@pytest.mark.parametrize("make", [make for make in MODELS if make is not arithmetic])
+def test_configurations_are_those_of_keras(make):
+    ours, theirs = pair(make)
+    again = type(theirs).from_config(copy.deepcopy(ours.get_config()))
+    again.set_weights(theirs.get_weights())
+    x = inputs_for(theirs)
+    assert_same(ours(x), again(x))
+    if not isinstance(ours, cnncore.Sequential):
+        for key in ("input_layers", "output_layers"):
+            assert ours.get_config()[key] == theirs.get_config()[key]
+
+
+# ---- errors ------------------------------------------------------------------------------------------------------
+
+def graph_of(*names):
+    x = cnncore.Input((4,))
+    y = x
+    for name in names:
+        y = layers.Dense(4, name=name)(y)
+    return x, y
+
+
+X = np.zeros((2, 8, 8, 1), "float32")
+ERRORS = {
+    "not a layer": (lambda: cnncore.Sequential([layers.Dense(3), "relu"]), ["'relu'", "str"]),
+    "a class": (lambda: cnncore.Sequential([layers.Flatten]), ["Flatten", "()"]),
+    "a function": (lambda: cnncore.Sequential([np.tanh]), ["tanh"]),
+    "a name twice": (lambda: cnncore.Sequential([layers.Dense(3, name="d"), layers.Dense(3, name="d")]), ["'d'"]),
+    "a layer twice": (lambda: cnncore.Sequential([*[layers.Dense(3, name="d")] * 2]), ["'d'"]),
+    "two inputs": (lambda: cnncore.Sequential([layers.Input((3,)), layers.Input((3,))]), ["Input", "(None, 3)"]),
+    "no layers": (lambda: cnncore.Sequential()(values(2, 3)), ["sequential", "no layers"]),
+    "pop of nothing": (lambda: cnncore.Sequential().pop(), ["no layers"]),
+    "images too small": (lambda: cnncore.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(4, 5), layers.MaxPooling2D(),
+                                                     layers.Conv2D(4, 5, name="second")]),
+                         ["'second'", "(None, 2, 2, 4)", "'same'"]),
+    "wrong shape": (lambda: cnncore.Sequential([layers.Input((8, 8, 1), name="i"), layers.Flatten()])(values(2, 9, 8, 1)),
+                    ["(2, 9, 8, 1)", "(None, 8, 8, 1)"]),
+    "wrong rank": (lambda: cnncore.Sequential([layers.Input((8, 8, 1)), layers.Flatten()])(values(2, 64)),
+                   ["(2, 64)", "(None, 8, 8, 1)"]),
+    "one image": (lambda: cnncore.Sequential([layers.Input((8, 8, 3)), layers.Flatten()])(values(8, 8, 3)),
+                  ["(8, 8, 3)", "(None, 8, 8, 3)"]),
+    "another build": (lambda: cnncore.Sequential([layers.Input((3,)), layers.Dense(2)]).build((None, 4)),
+                      ["(None, 3)", "(None, 4)"]),
+    "outputs only": (lambda: cnncore.Model(outputs=graph_of("a")[1]), ["inputs"]),
+    "inputs of arrays": (lambda: cnncore.Model(values(2, 3), values(2, 3)), ["inputs", "KerasTensor"]),
+    "outputs of arrays": (lambda: cnncore.Model(cnncore.Input((3,)), values(2, 3)), ["outputs", "KerasTensor"]),
+    "no inputs": (lambda: cnncore.Model([], graph_of("a")[1]), ["inputs"]),
+    "disconnected": (lambda: cnncore.Model(cnncore.Input((4,), name="other"), graph_of("a")[1]), ["connected", "'a'"]),
+    "a name twice in a graph": (lambda: cnncore.Model(*graph_of("a", "a")), ["'a'", "name"]),
+    "missing input": (lambda: shared(cnncore)({"left": values(2, 6)}), ["right"]),
+    "too many inputs": (lambda: shared(cnncore)([values(2, 6)] * 3), ["2", "3"]),
+    "one of two inputs": (lambda: shared(cnncore)(values(2, 6)), ["2", "left", "right"]),
+    "unknown layer": (lambda: cnncore.Model(*graph_of("alpha")).get_layer("alfa"), ["'alfa'", "alpha"]),
+    "layer number": (lambda: cnncore.Model(*graph_of("alpha")).get_layer(index=9), ["9", "2"]),
+    "no name or number": (lambda: cnncore.Model(*graph_of("alpha")).get_layer(), ["name", "index"]),
+    "weights": (lambda: cnncore.Model(*graph_of("alpha")).set_weights([np.zeros(3)]), ["2", "1"]),
+    "unbuilt weights": (lambda: Net().set_weights([np.zeros(3)]), ["built"]),
+    "parameters": (lambda: Net(name="mine").count_params(), ["'mine'", "built"]),
+    "NumPy on a graph": (lambda: np.tanh(cnncore.Input((4,))), ["KerasTensor", "ops"]),
+    "truth of a graph": (lambda: bool(cnncore.Input((4,)) > 0), ["KerasTensor"]),
+    "mixed": (lambda: layers.Dense(3)(cnncore.Input((4,)).numpy()), ["KerasTensor"]),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_what_a_model_cannot_be_is_explained(name):
+    program, words = ERRORS[name]
+    with pytest.raises((ValueError, TypeError, AttributeError)) as error:
+        program()
+    message = str(error.value)
+    assert not [word for word in words if word not in message], message
+    assert "Received" in message, message
+
+
+# ---- the package -------------------------------------------------------------------------------------------------
+
+def in_a_new_process(code, **environment):
+    plain = {key: value for key, value in os.environ.items() if key not in ("CNNCORE_THREADS", "OMP_NUM_THREADS")}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                          env={**plain, **environment})
+
+
+def test_the_package_has_what_tutorials_import():
+    for name in ("Tensor", "Variable", "GradientTape", "no_grad", "Model", "Sequential", "Input", "layers", "models",
+                 "optimizers", "losses", "metrics", "callbacks", "datasets", "initializers", "activations", "utils",
+                 "ops", "random", "config", "regularizers", "constraints", "saving", "__version__", "set_num_threads",
+                 "get_num_threads", "show_config"):
+        if name == "datasets" and not hasattr(cnncore, name):
+            continue
+        assert hasattr(cnncore, name), name
+    assert not hasattr(cnncore, "no_such_thing")
+    assert cnncore.utils.set_random_seed is cnncore.random.set_random_seed
+    assert cnncore.models.Model is cnncore.Model and cnncore.models.Sequential is cnncore.Sequential
+
+
+def test_importing_needs_only_numpy():
+    code = ("import sys, cnncore; loaded = [m for m in ('h5py', 'rich', 'pooch', 'matplotlib', 'PIL', 'sklearn', "
+            "'keras') if m in sys.modules]; print(loaded)")
+    result = in_a_new_process(code)
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_importing_costs_little():
+    code = ("import time, numpy; start = time.perf_counter(); import cnncore; print(time.perf_counter() - start)")
+    best = min(float(in_a_new_process(code).stdout) for _ in range(5))
+    assert best <= 0.1
+
+
+def test_the_environment_chooses_tier_and_threads():
+    tiers = cnncore._core.tiers_here()
+    result = in_a_new_process("import cnncore; print(cnncore._core.tier(), cnncore.get_num_threads())",
+                              CNNCORE_ISA=tiers[0], CNNCORE_THREADS="3")
+    assert result.stdout.split() == [tiers[0], "3"], result.stderr
+    result = in_a_new_process("import cnncore", CNNCORE_ISA="avx3")
+    assert result.returncode and "ValueError" in result.stderr
+    assert "'avx3'" in result.stderr and all(tier in result.stderr for tier in tiers)
+    for bad in ("0", "many", "-2"):
+        result = in_a_new_process("import cnncore", CNNCORE_THREADS=bad)
+        assert "ValueError" in result.stderr and "CNNCORE_THREADS" in result.stderr and repr(bad) in result.stderr
+    result = in_a_new_process("import cnncore; print(cnncore.get_num_threads()); cnncore.show_config()",
+                              OMP_NUM_THREADS="1")
+    assert result.stdout.split()[0] == "1" and "OMP_NUM_THREADS" in result.stdout, result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_affinity_limits_the_threads():
+    code = ("import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import cnncore; "
+            "print(cnncore.get_num_threads()); cnncore.show_config()")
+    result = in_a_new_process(code)
+    assert result.stdout.split()[0] == "1" and "affinity" in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("files, expected", [
+    ({"own": "0::/a/b\n", "a/b/cpu.max": "150000 100000\n"}, 1.5),
+    ({"own": "0::/a/b\n", "a/b/cpu.max": "max 100000\n", "a/cpu.max": "300000 100000\n"}, 3),
+    ({"own": "0::/\n", "cpu.max": "50000 100000\n"}, 0.5),
+    ({"own": "0::/gone\n", "cpu.max": "200000 100000\n"}, 2),
+    ({"own": "4:cpu,cpuacct:/x\n1:name=systemd:/x\n", "cpu,cpuacct/x/cpu.cfs_quota_us": "400000\n",
+      "cpu,cpuacct/x/cpu.cfs_period_us": "100000\n"}, 4),
+    ({"own": "4:cpu,cpuacct:/x\n", "cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+    ({"own": "0::/a\n", "a/cpu.max": "nonsense\n"}, None),
+    ({"own": "a line of another kind\n"}, None),
+    ({}, None),
+])
+def test_quotas_of_control_groups_are_read(tmp_path, files, expected):
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert cnncore.config._cgroup_cpus(str(tmp_path), str(tmp_path / "own")) == expected
+
+
+def test_threads_can_be_set():
+    before = cnncore.get_num_threads()
+    try:
+        cnncore.set_num_threads(3)
+        assert cnncore.get_num_threads() == 3
+        for bad in (0, -1, 1.5, "2", None, True):
+            with pytest.raises((ValueError, TypeError), match="threads"):
+                cnncore.set_num_threads(bad)
+    finally:
+        cnncore.set_num_threads(before)
+
+
+def test_defaults_for_all_layers_are_kerass():
+    assert cnncore.config.floatx() == "float32" and cnncore.config.epsilon() == 1e-7
+    assert cnncore.config.image_data_format() == "channels_last"
+    with pytest.raises(ValueError, match="channels_first"):
+        cnncore.config.set_image_data_format("channels_first")
+    with pytest.raises(ValueError, match="float16"):
+        cnncore.config.set_floatx("float16")
+    before = cnncore.config.epsilon()
+    cnncore.config.set_epsilon(1e-5)
+    assert cnncore.config.epsilon() == 1e-5
+    cnncore.config.set_epsilon(before)
+
+
+def test_names_are_unique_where_threads_make_layers():
+    clear_session()
+    names = []
+
+    def make():
+        names.extend(layers.Dense(1).name for _ in range(200))
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(names)) == len(names)
