@@ -1,9 +1,9 @@
-# make build | test | lint | check | sanitize | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
+# make build | test | test-tiers | lint | check | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: build test test-tiers lint check sanitize wheel clean
+.PHONY: build test test-tiers lint check bench wheel clean
 
 $(VENV)/made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,13 @@ lint: $(VENV)/made
 	$(RUN) tools/file_lengths.py
 
 check: lint test-tiers
+
+# PEERS is an interpreter that has PyTorch, TensorFlow or JAX, where .venv does not.
+PEERS ?=
+bench: build
+	$(RUN) benchmarks/kernels.py
+	$(RUN) benchmarks/train.py $(if $(PEERS),--python $(PEERS))
+	$(RUN) benchmarks/plots.py
 
 wheel: $(VENV)/made
 	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,0 +1,179 @@
+"""The workloads' training step in NumPy: im2col and BLAS, vectorised, as an honest programmer would write it."""
+import numpy as np
+
+
+class Conv:
+    """3x3 and the like, stride 1: patches as rows of a matrix, one product."""
+
+    def __init__(self, rng, in_c, filters, kernel, padding, activation):
+        limit = np.sqrt(6 / (kernel * kernel * (in_c + filters)))
+        self.w = rng.uniform(-limit, limit, (kernel * kernel * in_c, filters)).astype(np.float32)
+        self.b = np.zeros(filters, np.float32)
+        self.kernel, self.same, self.relu = kernel, padding == "same", activation == "relu"
+        self.parameters = [self.w, self.b]
+
+    def _pads(self):
+        before = (self.kernel - 1) // 2 if self.same else 0
+        after = self.kernel - 1 - before if self.same else 0
+        return ((0, 0), (before, after), (before, after), (0, 0))
+
+    def forward(self, x, training):
+        self.shape, k = x.shape, self.kernel
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, self._pads()), (k, k), (1, 2))
+        self.out = windows.shape[:3]
+        self.columns = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, k * k * x.shape[3])
+        y = self.columns @ self.w + self.b
+        if self.relu:
+            np.maximum(y, 0, out=y)
+        self.y = y
+        return y.reshape(*self.out, -1)
+
+    def backward(self, dy, wanted=True):
+        dy = dy.reshape(self.y.shape)
+        if self.relu:
+            dy = dy * (self.y > 0)
+        self.gradients = [self.columns.T @ dy, dy.sum(0)]
+        if not wanted:
+            return None
+        n, h, w, c = self.shape
+        k, pads = self.kernel, self._pads()
+        d_columns = (dy @ self.w.T).reshape(*self.out, k, k, c)
+        padded = np.zeros((n, h + sum(pads[1]), w + sum(pads[2]), c), np.float32)
+        for i in range(k):
+            for j in range(k):
+                padded[:, i:i + self.out[1], j:j + self.out[2]] += d_columns[:, :, :, i, j]
+        return padded[:, pads[1][0]:pads[1][0] + h, pads[2][0]:pads[2][0] + w]
+
+
+class Dense:
+    """One product."""
+
+    def __init__(self, rng, features, units, activation):
+        limit = np.sqrt(6 / (features + units))
+        self.w = rng.uniform(-limit, limit, (features, units)).astype(np.float32)
+        self.b = np.zeros(units, np.float32)
+        self.relu = activation == "relu"
+        self.parameters = [self.w, self.b]
+
+    def forward(self, x, training):
+        self.x = x
+        self.y = x @ self.w + self.b
+        return np.maximum(self.y, 0) if self.relu else self.y
+
+    def backward(self, dy, wanted=True):
+        if self.relu:
+            dy = dy * (self.y > 0)
+        self.gradients = [self.x.T @ dy, dy.sum(0)]
+        return dy @ self.w.T if wanted else None
+
+
+class MaxPool:
+    """2 by 2, stride 2."""
+
+    parameters = gradients = ()
+
+    def forward(self, x, training):
+        n, h, w, c = x.shape
+        self.shape = x.shape
+        windows = x[:, :h // 2 * 2, :w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c)
+        y = windows.max((2, 4))
+        self.mask = windows == y[:, :, None, :, None]
+        return y
+
+    def backward(self, dy, wanted=True):
+        n, h, w, c = self.shape
+        dx = np.zeros(self.shape, np.float32)
+        dx[:, :h // 2 * 2, :w // 2 * 2] = (self.mask * dy[:, :, None, :, None]).reshape(n, h // 2 * 2, w // 2 * 2, c)
+        return dx
+
+
+class BatchNorm:
+    """Over all axes but the last."""
+
+    def __init__(self, channels):
+        self.parameters = [np.ones(channels, np.float32), np.zeros(channels, np.float32)]
+
+    def forward(self, x, training):
+        axes = tuple(range(x.ndim - 1))
+        self.mean, self.rstd = x.mean(axes), 1 / np.sqrt(x.var(axes) + 1e-3)
+        self.normal = (x - self.mean) * self.rstd
+        return self.normal * self.parameters[0] + self.parameters[1]
+
+    def backward(self, dy, wanted=True):
+        axes = tuple(range(dy.ndim - 1))
+        count = dy.size // dy.shape[-1]
+        self.gradients = [(dy * self.normal).sum(axes), dy.sum(axes)]
+        return (dy - self.gradients[1] / count - self.normal * self.gradients[0] / count) * (
+            self.rstd * self.parameters[0])
+
+
+class Dropout:
+    """Inverted dropout."""
+
+    parameters = gradients = ()
+
+    def __init__(self, rng, rate):
+        self.rng, self.rate = rng, rate
+
+    def forward(self, x, training):
+        self.mask = (self.rng.random(x.shape, np.float32) >= self.rate) / np.float32(1 - self.rate)
+        return x * self.mask
+
+    def backward(self, dy, wanted=True):
+        return dy * self.mask
+
+
+class Flatten:
+    """Images to rows."""
+
+    parameters = gradients = ()
+
+    def forward(self, x, training):
+        self.shape = x.shape
+        return x.reshape(len(x), -1)
+
+    def backward(self, dy, wanted=True):
+        return dy.reshape(self.shape)
+
+
+class Network:
+    """A workload's layers, softmax cross-entropy and Adam."""
+
+    def __init__(self, workload, seed=0):
+        rng = np.random.default_rng(seed)
+        self.layers, shape = [], workload.shape
+        for kind, *a in workload.layers:
+            layer = {"conv": lambda: Conv(rng, shape[-1], *a), "pool": MaxPool, "bn": lambda: BatchNorm(shape[-1]),
+                     "dropout": lambda: Dropout(rng, a[0]), "flatten": Flatten,
+                     "dense": lambda: Dense(rng, shape[-1], *a)}[kind]()
+            shape = layer.forward(np.zeros((1, *shape), np.float32), True).shape[1:]
+            self.layers.append(layer)
+        parameters = [p for layer in self.layers for p in layer.parameters]
+        self.m, self.v = ([np.zeros_like(p) for p in parameters] for _ in range(2))
+        self.t = 0
+
+    def gradients(self, x, y):
+        """The loss; every layer then holds its gradients."""
+        for layer in self.layers:
+            x = layer.forward(x, True)
+        e = np.exp(x - x.max(1, keepdims=True))
+        p = e / e.sum(1, keepdims=True)
+        rows = np.arange(len(y))
+        loss = -np.log(p[rows, y] + 1e-30).mean()
+        p[rows, y] -= 1
+        d = p / np.float32(len(y))
+        for i in reversed(range(len(self.layers))):
+            d = self.layers[i].backward(d, i > 0)
+        return loss
+
+    def step(self, x, y):
+        """One step of Adam; returns the loss."""
+        loss = self.gradients(x, y)
+        self.t += 1
+        alpha = 1e-3 * np.sqrt(1 - 0.999**self.t) / (1 - 0.9**self.t)
+        pairs = [pair for layer in self.layers for pair in zip(layer.parameters, layer.gradients)]
+        for (p, g), m, v in zip(pairs, self.m, self.v):
+            m += (g - m) * np.float32(0.1)
+            v += (g * g - v) * np.float32(0.001)
+            p -= np.float32(alpha) * m / (np.sqrt(v) + np.float32(1e-7))
+        return loss
