@@ -38,7 +38,8 @@ def conv_calls(shape, winograd):
     n, h, w, c, f, k, padding = shape
     pad = (k - 1) // 2 if padding == "same" else 0
     out_h, out_w = (h, w) if padding == "same" else (h - k + 1, w - k + 1)
-    x, weights, b, y, dy, dx = real(n, h, w, c), real(k, k, c, f), real(f), *(real(n, out_h, out_w, f),) * 2, real(n, h, w, c)
+    x, weights, b, dx = real(n, h, w, c), real(k, k, c, f), real(f), real(n, h, w, c)
+    y, dy = real(n, out_h, out_w, f), real(n, out_h, out_w, f)
     images = max(1, -(-n // 8))
     partial = real(-(-n // images), k * k * c + 1, f)
     if winograd:
@@ -62,7 +63,7 @@ def dense_calls(shape):
     from cnncore.ops.dense import depth_slots
 
     n, k, u = shape
-    x, w, b, y, dy, dx, dw, db = real(n, k), real(k, u), real(u), *(real(n, u),) * 2, real(n, k), real(k, u), real(u)
+    x, w, b, y, dy, dx, dw, db = map(lambda s: real(*s), ((n, k), (k, u), (u,), (n, u), (n, u), (n, k), (k, u), (u,)))
     slots = depth_slots(n, k, u)
     partial = real(slots, n, u)
     forward = [_core.dense(x, w, b, y)] if slots == 1 else [_core.dense(x, w, None, y, partial),

@@ -142,10 +142,11 @@ class Network:
     def __init__(self, workload, seed=0):
         rng = np.random.default_rng(seed)
         self.layers, shape = [], workload.shape
+        make = {"conv": lambda n, *a: Conv(rng, n, *a), "pool": lambda n, *a: MaxPool(), "bn": BatchNorm,
+                "dropout": lambda n, rate: Dropout(rng, rate), "flatten": lambda n: Flatten(),
+                "dense": lambda n, *a: Dense(rng, n, *a)}
         for kind, *a in workload.layers:
-            layer = {"conv": lambda: Conv(rng, shape[-1], *a), "pool": MaxPool, "bn": lambda: BatchNorm(shape[-1]),
-                     "dropout": lambda: Dropout(rng, a[0]), "flatten": Flatten,
-                     "dense": lambda: Dense(rng, shape[-1], *a)}[kind]()
+            layer = make[kind](shape[-1], *a)
             shape = layer.forward(np.zeros((1, *shape), np.float32), True).shape[1:]
             self.layers.append(layer)
         parameters = [p for layer in self.layers for p in layer.parameters]

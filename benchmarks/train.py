@@ -45,8 +45,9 @@ def worker(framework, name, threads):
 
 
 def cnncore_epoch(workload, x, y, steps, threads):
-    import cnncore
     from workloads import keras_model
+
+    import cnncore
 
     cnncore.set_num_threads(threads)
     model = keras_model(workload, cnncore)

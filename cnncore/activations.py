@@ -3,8 +3,26 @@ import difflib
 
 from cnncore import ops
 from cnncore.ops import (
-    celu, elu, exponential, hard_sigmoid, hard_silu, hard_swish, leaky_relu, linear, log_sigmoid, log_softmax, mish,
-    relu6, selu, sigmoid, silu, softmax, softplus, softsign, swish, tanh,
+    celu,
+    elu,
+    exponential,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    leaky_relu,
+    linear,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    softsign,
+    swish,
+    tanh,
 )
 
 

@@ -1,4 +1,5 @@
 """Which Op computes each case of cases.py: one row per operation, so that none can be forgotten."""
+from cnncore import _core
 from cnncore.ops.conv2d import Conv2D
 from cnncore.ops.dense import Dense
 from cnncore.ops.elementwise import Binary, Unary
@@ -6,8 +7,6 @@ from cnncore.ops.movement import Concatenate, OneHot, Pad, Strided
 from cnncore.ops.pool import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from cnncore.ops.reductions import Reduce, normal_axes
 from cnncore.ops.softmax import Softmax, SoftmaxCrossEntropy
-
-from cnncore import _core
 
 UNARY = ["relu", "relu6", "leaky_relu", "elu", "selu", "celu", "sigmoid", "tanh", "softplus", "softsign", "silu",
          "exponential", "hard_sigmoid", "hard_silu", "mish", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square",

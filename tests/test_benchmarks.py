@@ -32,9 +32,10 @@ def test_the_numpy_reference_is_right():
 
 
 def test_every_workload_learns_in_numpy_and_in_cnncore():
-    import cnncore
     from numpy_reference import Network
     from workloads import WORKLOADS, keras_model
+
+    import cnncore
 
     workload = WORKLOADS["fashion_bn"]
     rng = np.random.default_rng(1)

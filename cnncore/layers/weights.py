@@ -2,10 +2,10 @@
 import numpy as np
 
 from cnncore import executor, initializers
-from cnncore.nest import flatten
 from cnncore.tensor import Variable
 from cnncore.utils.budget import charge
 
+_LONG = 1000
 _DTYPES = ("float32", "float64", "uint8", "int32", "int64", "bool")
 
 
@@ -18,9 +18,9 @@ class Weighted:
         if isinstance(value, Variable):
             self._track(value, self.__dict__.get(name))
         elif isinstance(value, (list, tuple, dict)):
-            for leaf in flatten(value):
-                if isinstance(leaf, Variable):
-                    self._track(leaf)
+            for part in _parts(value):
+                if isinstance(part, Variable):
+                    self._track(part)
         elif type(value).__module__.startswith("cnncore.metrics") and hasattr(value, "update_state"):
             if not any(value is metric for metric in self._metrics):
                 self._metrics.append(value)
@@ -47,24 +47,14 @@ class Weighted:
     @property
     def _layers(self):
         """The layers among the attributes, in lists and dicts too, in the order in which they were set."""
-        found, seen = [], set()
-
-        def look(value):
-            if isinstance(value, Weighted):
-                if id(value) not in seen:
-                    seen.add(id(value))
-                    found.append(value)
-            elif isinstance(value, dict):
-                for part in value.values():
-                    look(part)
-            elif isinstance(value, (list, tuple)):
-                for part in value:
-                    look(part)
-
+        found = {}
         for name, value in self.__dict__.items():
-            if name not in ("_inbound_nodes", "_arguments"):
-                look(value)
-        return found
+            if isinstance(value, Weighted):
+                found.setdefault(id(value), value)
+            elif isinstance(value, (list, tuple, dict)) and name not in ("_inbound_nodes", "_arguments"):
+                found.update((id(part), part) for part in _parts(value)
+                             if isinstance(part, Weighted) and id(part) not in found)
+        return list(found.values())
 
     @property
     def path(self):
@@ -213,6 +203,20 @@ class Weighted:
             raise ValueError(f"{self._described()} has weights to count once it is built. Received: a layer that is not; "
                              "call it on data, or give the model an Input, first")
         return sum(variable.size for variable in self.weights)
+
+
+def _parts(container):
+    """What lies in a nest of lists, tuples and dicts. Long lists of numbers or words, which are data, are passed over."""
+    stack, seen = [container], set()
+    while stack:
+        value = stack.pop()
+        if not isinstance(value, (list, tuple, dict)):
+            yield value
+        elif id(value) not in seen:
+            seen.add(id(value))
+            items = list(value.values()) if isinstance(value, dict) else value
+            if len(items) <= _LONG or not isinstance(items[0], (int, float, str, np.generic)):
+                stack.extend(reversed(items))
 
 
 def dtype_name(dtype, owner):

@@ -1,8 +1,12 @@
 """Names that layers and models get by themselves: conv2d, conv2d_1, ..."""
 import re
+import threading
 from collections import Counter
 
+from cnncore import _core
+
 _used = Counter()
+_lock = threading.Lock()
 
 
 def to_snake_case(name):
@@ -14,11 +18,19 @@ def to_snake_case(name):
 
 def auto_name(prefix):
     """The prefix the first time, then prefix_1, prefix_2, ..."""
-    number = _used[prefix]
-    _used[prefix] += 1
+    with _lock:
+        number = _used[prefix]
+        _used[prefix] += 1
     return f"{prefix}_{number}" if number else prefix
 
 
 def clear_session(free_memory=True):
-    """Makes automatic names count from the start again."""
-    _used.clear()
+    """Makes automatic names count from the start again.
+
+    Args:
+        free_memory: whether memory that is kept for reuse goes back to the system.
+    """
+    with _lock:
+        _used.clear()
+    if free_memory:
+        _core.release_free_memory()
