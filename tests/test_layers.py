@@ -1,6 +1,7 @@
 """Layers have Keras's arguments, defaults, names, weights and outputs."""
 import inspect
 import os
+import threading
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
@@ -99,6 +100,21 @@ def test_the_second_layer_of_a_class_gets_a_number():
              layers.BatchNormalization().name, layers.GlobalAveragePooling2D().name, layers.MaxPool2D().name]
     assert names == ["conv2d", "conv2d_1", "max_pooling2d", "re_lu", "batch_normalization",
                      "global_average_pooling2d", "max_pooling2d_1"]
+
+
+def test_names_are_unique_where_threads_make_layers():
+    clear_session()
+    names = []
+
+    def make():
+        names.extend(layers.Dense(1).name for _ in range(200))
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(names)) == len(names)
 
 
 def test_aliases_are_the_same_classes():

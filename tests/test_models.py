@@ -2,7 +2,6 @@
 import copy
 import os
 import re
-import threading
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
@@ -321,6 +320,13 @@ def test_inputs_may_be_named_listed_or_in_another_order():
     assert_same(model({"a": x["a"], "b": x["b"]}), model(x))
 
 
+def test_a_sequential_takes_its_input_by_name():
+    model = cnncore.Sequential([layers.Input((3,), name="x"), layers.Dense(2)])
+    x = values(2, 3)
+    assert_same(model({"x": x}), model(x))
+    assert_same(model([x]), model(x))
+
+
 def test_an_input_gains_or_loses_a_last_axis_of_one():
     model = cnncore.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2)])
     x = values(3, 8, 8, 1)
@@ -483,18 +489,3 @@ def test_configurations_are_those_of_keras(make):
     if not isinstance(ours, cnncore.Sequential):
         for key in ("input_layers", "output_layers"):
             assert ours.get_config()[key] == theirs.get_config()[key]
-
-
-def test_names_are_unique_where_threads_make_layers():
-    clear_session()
-    names = []
-
-    def make():
-        names.extend(layers.Dense(1).name for _ in range(200))
-
-    threads = [threading.Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(names)) == len(names)

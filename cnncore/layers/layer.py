@@ -187,16 +187,25 @@ class Layer(Weighted):
         if self.name is None:
             raise RuntimeError(f"The __init__ of {type(self).__name__} must begin with super().__init__(). Received: a "
                                "layer that was made without it; add the call")
-        if is_symbolic(args) or is_symbolic(kwargs):
+        if len(args) == 1 and isinstance(args[0], (Tensor, np.ndarray)):  # what calls mostly are, without the search
+            args = (self._to_tensor(args[0]),)
+        elif is_symbolic(args) or is_symbolic(kwargs):
             return self._call_symbolic(args, kwargs)
-        args, kwargs = self._to_tensors(args), self._to_tensors(kwargs)
+        else:
+            args = self._to_tensors(args)
+        if kwargs:
+            if is_symbolic(kwargs):
+                return self._call_symbolic(args, kwargs)
+            kwargs = self._to_tensors(kwargs)
+        if len(args) > 1 and self._training_at == len(args) - 1:
+            args, kwargs = args[:-1], {**kwargs, "training": args[-1]}
         self._prepare(args, kwargs)
         training = kwargs.get("training")
         if not hasattr(_calls, "training"):
             self._clear_losses()
         elif training is None:
             training = _calls.training
-        if not self._takes_training:
+        if self._training_at is None:
             kwargs.pop("training", None)
         elif training is not None:
             kwargs["training"] = training
@@ -239,12 +248,15 @@ class Layer(Weighted):
             self._build_on(args, kwargs)
 
     @property
-    def _takes_training(self):
-        """Whether `call` has a parameter of that name."""
+    def _training_at(self):
+        """The place of the parameter `training` of `call`; -1 where it has no place, None without one."""
         cls = type(self)
-        if "_training_is_parameter" not in cls.__dict__:
-            cls._training_is_parameter = "training" in inspect.signature(cls.call).parameters
-        return cls._training_is_parameter
+        if "_training_place" not in cls.__dict__:
+            parameters = list(inspect.signature(cls.call).parameters.values())[1:]
+            names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+            found = "training" in [p.name for p in parameters]
+            cls._training_place = names.index("training") if "training" in names else -1 if found else None
+        return cls._training_place
 
     def _to_tensors(self, nest):
         """Arguments with their arrays as tensors; lists of numbers, as a first argument, are arrays too."""

@@ -6,6 +6,8 @@ from cnncore.tensor import Variable
 from cnncore.utils.budget import charge
 
 _LONG = 1000
+_OWN = frozenset(("_arguments", "_build_shapes_dict", "_inbound_nodes", "_losses", "_metrics", "_nodes",
+                  "_nodes_by_depth", "_non_trainable_variables", "_operations", "_trainable_variables"))  # hold no layers
 _DTYPES = ("float32", "float64", "uint8", "int32", "int64", "bool")
 
 
@@ -51,7 +53,7 @@ class Weighted:
         for name, value in self.__dict__.items():
             if isinstance(value, Weighted):
                 found.setdefault(id(value), value)
-            elif isinstance(value, (list, tuple, dict)) and name not in ("_inbound_nodes", "_arguments"):
+            elif isinstance(value, (list, tuple, dict)) and name not in _OWN:
                 found.update((id(part), part) for part in _parts(value)
                              if isinstance(part, Weighted) and id(part) not in found)
         return list(found.values())

@@ -104,7 +104,7 @@ class Functional(Model):
         """The given inputs in the order of self.inputs: a dict goes by names, a list by order."""
         names = self.input_names
         if isinstance(inputs, dict):
-            if isinstance(self._inputs_struct, dict):
+            if isinstance(getattr(self, "_inputs_struct", None), dict):
                 names = sorted(self._inputs_struct)
             missing = [name for name in names if name not in inputs]
             if missing:
