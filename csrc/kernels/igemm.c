@@ -106,6 +106,7 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
     for (int j = 0; j < nv; j++) finish(t->y + i * t->y_step, acc[i][j], t->width, j);
 }
 
+/* clang-format off */
 /* One function for every number of rows and vectors, so that the last tiles of an image cost what they compute. */
 #define TILE(kind, m)                                          \
     case m:                                                    \
@@ -120,6 +121,7 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
                 TILE(kind, 9) TILE(kind, 10) TILE(kind, 11) TILE(kind, 12)                                    \
         }                                                                                                     \
     }
+/* clang-format on */
 _Static_assert(MR <= 12 && NV == 2, "TILES lists the rows and vectors that a tile may have");
 TILES(product_1, product, 1, 1)
 TILES(product_2, product, 2, 1)

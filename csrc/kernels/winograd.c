@@ -13,7 +13,7 @@
 
 INLINE int64_t tiles_across(int64_t length) { return ceil_div(length, 4); }
 
-/* Rows of tiles that one block takes together. */
+/* Rows of tiles that one block takes together, at most: blocks are made as even as can be. */
 static int64_t block_rows(const cnn_window *g) {
     int64_t across = tiles_across(g->out_w), tile_bytes = POINTS * round_up(g->in_c, LANES) * (int64_t)sizeof(float);
     int64_t tiles = max64(FEWEST_TILES, min64(MOST_TILES, TILES_BYTES / tile_bytes));
@@ -280,6 +280,7 @@ INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const flo
     for (int j = 0; j < nv; j++) store(sums + i * columns + j * LANES, acc[i][j]);
 }
 
+/* clang-format off */
 #define REST(call, m)                     \
     case m:                               \
         if (m < MR) call(m < MR ? m : 1); \
@@ -288,6 +289,7 @@ INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const flo
     REST(call, 1)                                                                                                   \
     REST(call, 2) REST(call, 3) REST(call, 4) REST(call, 5) REST(call, 6) REST(call, 7) REST(call, 8) REST(call, 9) \
         REST(call, 10) REST(call, 11)
+/* clang-format on */
 
 /* m[point][tile][nv * LANES] = v[point][tile][wide] times w[point][depth][nv * LANES]. */
 INLINE void multiply_points_nv(const float *v, int64_t wide, int64_t tiles, int64_t depth, const float *w, float *to,
@@ -351,8 +353,10 @@ KERNEL_RUN(winograd) {
     int64_t most = block_rows(g);
     float *zeros = scratch, *v = zeros + wide, *m = v + POINTS * point_step(most * across * wide);
     memset(zeros, 0, (size_t)wide * sizeof(float));
-    for (int64_t r0 = begin; r0 < end; r0 += most) {
-        int64_t rows = min64(most, end - r0), tiles = rows * across;
+    int64_t blocks = ceil_div(end - begin, most);
+    for (int64_t block = 0; block < blocks; block++) {
+        int64_t r0 = begin + tile_begin(end - begin, blocks, block);
+        int64_t rows = begin + tile_begin(end - begin, blocks, block + 1) - r0, tiles = rows * across;
         for (int64_t r = 0; r < rows; r++)
             transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
                           v + r * across * wide, point_step(tiles * wide));
@@ -411,8 +415,10 @@ KERNEL_RUN(winograd_dw) {
         for (int64_t n = n0; n < n1; n++)
             sum_pixels(a->dy + n * g->out_h * g->out_w * g->out_c, g->out_h * g->out_w, g->out_c,
                        partial + 9 * g->in_c * g->out_c, !first || n > n0);
-        for (int64_t r0 = n0 * down; r0 < n1 * down; r0 += most) {
-            int64_t rows = min64(most, n1 * down - r0), tiles = rows * across;
+        int64_t all = (n1 - n0) * down, blocks = ceil_div(all, most);
+        for (int64_t block = 0; block < blocks; block++) {
+            int64_t r0 = n0 * down + tile_begin(all, blocks, block);
+            int64_t rows = n0 * down + tile_begin(all, blocks, block + 1) - r0, tiles = rows * across;
             for (int64_t r = 0; r < rows; r++)
                 transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
                               v + r * across * wide, point_step(tiles * wide));
