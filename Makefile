@@ -9,11 +9,10 @@ $(VENV)/made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
 	$(RUN) -m pip install --quiet --group test
-	$(RUN) -m pip install --quiet setuptools Cython numpy
 	touch $@
 
 build: $(VENV)/made
-	$(RUN) -m pip install --quiet --no-build-isolation --editable ".[all]"
+	$(RUN) -m pip install --quiet --editable ".[all]"
 
 test: build
 	$(RUN) -m pytest tests

@@ -5,6 +5,7 @@ from cnncore.plan import memory
 
 CACHE_BYTES = 1 << 20  # what a block of images should touch at once, so that it stays in a core's own cache
 MOST_SLOTS = 32
+SMALL_BYTES = 1 << 17  # runs of calls that touch less are left as they are: they stay in the cache anyway
 
 
 class Group(NamedTuple):
@@ -115,7 +116,8 @@ def make_groups(calls, runs, kept):
     for i, call in enumerate(calls):
         for buffer in call.buffers:
             users.setdefault(buffer.root, set()).add(i)
-    return [_group(calls, first, count, users, kept) for first, count in runs]
+    return [_group(calls, first, count, users, kept) for first, count in runs
+            if sum(buffer.nbytes for call in calls[first:first + count] for buffer in call.buffers) > SMALL_BYTES]
 
 
 def _group(calls, first, count, users, kept):
