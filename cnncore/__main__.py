@@ -1,4 +1,4 @@
-"""The command line: `cnncore train`, `cnncore info`; also `python -m cnncore`."""
+"""The command line: `cnncore train`, `cnncore bench`, `cnncore info`; also `python -m cnncore`."""
 import argparse
 import sys
 
@@ -8,9 +8,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="cnncore", description="Trains convolutional networks on CPUs.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    from cnncore.cli import info, train
+    from cnncore.cli import bench, info, train
 
-    for module in (train, info):
+    for module in (train, bench, info):
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
