@@ -32,8 +32,9 @@ check: lint test-tiers
 # PEERS is an interpreter that has PyTorch, TensorFlow or JAX, where .venv does not.
 PEERS ?=
 bench: build
-	$(RUN) benchmarks/kernels.py
+	$(RUN) benchmarks/kernels.py $(if $(PEERS),--python $(PEERS))
 	$(RUN) benchmarks/train.py $(if $(PEERS),--python $(PEERS))
+	$(RUN) benchmarks/scaling.py
 	$(RUN) benchmarks/plots.py
 
 wheel: $(VENV)/made

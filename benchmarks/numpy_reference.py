@@ -3,7 +3,7 @@ import numpy as np
 
 
 class Conv:
-    """3x3 and the like, stride 1: patches as rows of a matrix, one product."""
+    """Stride 1: patches as rows of a matrix, one product."""
 
     def __init__(self, rng, in_c, filters, kernel, padding, activation):
         limit = np.sqrt(6 / (kernel * kernel * (in_c + filters)))
@@ -68,23 +68,41 @@ class Dense:
 
 
 class MaxPool:
-    """2 by 2, stride 2."""
+    """Square windows side by side; a gradient goes to the first maximum of its window."""
 
     parameters = gradients = ()
 
+    def __init__(self, size, padding):
+        self.size, self.same = size, padding == "same"
+
+    def _pixels(self, x):
+        """The windows' pixels: one strided view per place in the window."""
+        s, (_, h, w, _) = self.size, x.shape
+        return [x[:, i:h // s * s:s, j:w // s * s:s] for i in range(s) for j in range(s)]
+
     def forward(self, x, training):
-        n, h, w, c = x.shape
-        self.shape = x.shape
-        windows = x[:, :h // 2 * 2, :w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c)
-        y = windows.max((2, 4))
-        self.mask = windows == y[:, :, None, :, None]
+        self.shape, self.pads = x.shape, ((0, 0), (0, 0), (0, 0), (0, 0))
+        if self.same:
+            short = [-length % self.size for length in x.shape[1:3]]
+            if any(short):
+                self.pads = ((0, 0), *((n // 2, n - n // 2) for n in short), (0, 0))
+                x = np.pad(x, self.pads, constant_values=-np.inf)
+        self.x, pixels = x, self._pixels(x)
+        y = pixels[0].copy()
+        for pixel in pixels[1:]:
+            np.maximum(y, pixel, out=y)
+        self.y = y
         return y
 
     def backward(self, dy, wanted=True):
-        n, h, w, c = self.shape
-        dx = np.zeros(self.shape, np.float32)
-        dx[:, :h // 2 * 2, :w // 2 * 2] = (self.mask * dy[:, :, None, :, None]).reshape(n, h // 2 * 2, w // 2 * 2, c)
-        return dx
+        dx = np.zeros(self.x.shape, np.float32)
+        left = dy.copy()
+        for pixel, d in zip(self._pixels(self.x), self._pixels(dx)):
+            hit = pixel == self.y
+            np.copyto(d, left, where=hit)
+            left[hit] = 0
+        (top, _), (before, _) = self.pads[1:3]
+        return dx[:, top:top + self.shape[1], before:before + self.shape[2]]
 
 
 class BatchNorm:
@@ -92,18 +110,24 @@ class BatchNorm:
 
     def __init__(self, channels):
         self.parameters = [np.ones(channels, np.float32), np.zeros(channels, np.float32)]
+        self.moving_mean, self.moving_var = np.zeros(channels, np.float32), np.ones(channels, np.float32)
 
     def forward(self, x, training):
         axes = tuple(range(x.ndim - 1))
-        self.mean, self.rstd = x.mean(axes), 1 / np.sqrt(x.var(axes) + 1e-3)
-        self.normal = (x - self.mean) * self.rstd
+        mean = x.mean(axes)
+        centred = x - mean
+        var = np.square(centred).mean(axes)
+        self.moving_mean += (mean - self.moving_mean) * np.float32(0.01)
+        self.moving_var += (var - self.moving_var) * np.float32(0.01)
+        self.rstd = 1 / np.sqrt(var + np.float32(1e-3))
+        self.normal = np.multiply(centred, self.rstd, out=centred)
         return self.normal * self.parameters[0] + self.parameters[1]
 
     def backward(self, dy, wanted=True):
         axes = tuple(range(dy.ndim - 1))
         count = dy.size // dy.shape[-1]
         self.gradients = [(dy * self.normal).sum(axes), dy.sum(axes)]
-        return (dy - self.gradients[1] / count - self.normal * self.gradients[0] / count) * (
+        return (dy - self.gradients[1] / count - self.normal * (self.gradients[0] / count)) * (
             self.rstd * self.parameters[0])
 
 
@@ -142,39 +166,44 @@ class Network:
     def __init__(self, workload, seed=0):
         rng = np.random.default_rng(seed)
         self.layers, shape = [], workload.shape
-        make = {"conv": lambda n, *a: Conv(rng, n, *a), "pool": lambda n, *a: MaxPool(), "bn": BatchNorm,
+        make = {"conv": lambda n, *a: Conv(rng, n, *a), "pool": lambda n, *a: MaxPool(*a), "bn": BatchNorm,
                 "dropout": lambda n, rate: Dropout(rng, rate), "flatten": lambda n: Flatten(),
                 "dense": lambda n, *a: Dense(rng, n, *a)}
         for kind, *a in workload.layers:
             layer = make[kind](shape[-1], *a)
             shape = layer.forward(np.zeros((1, *shape), np.float32), True).shape[1:]
+            if kind == "bn":  # that pass was for the shape alone
+                layer.moving_mean[...], layer.moving_var[...] = 0, 1
             self.layers.append(layer)
         parameters = [p for layer in self.layers for p in layer.parameters]
         self.m, self.v = ([np.zeros_like(p) for p in parameters] for _ in range(2))
         self.t = 0
 
     def gradients(self, x, y):
-        """The loss; every layer then holds its gradients."""
+        """The loss and how many were right; every layer then holds its gradients."""
         for layer in self.layers:
             x = layer.forward(x, True)
         e = np.exp(x - x.max(1, keepdims=True))
         p = e / e.sum(1, keepdims=True)
         rows = np.arange(len(y))
         loss = -np.log(p[rows, y] + 1e-30).mean()
+        right = np.count_nonzero(p.argmax(1) == y)
         p[rows, y] -= 1
         d = p / np.float32(len(y))
         for i in reversed(range(len(self.layers))):
             d = self.layers[i].backward(d, i > 0)
-        return loss
+        return loss, right
 
     def step(self, x, y):
-        """One step of Adam; returns the loss."""
-        loss = self.gradients(x, y)
+        """One step of Adam; returns the loss and how many were right."""
+        result = self.gradients(x, y)
         self.t += 1
-        alpha = 1e-3 * np.sqrt(1 - 0.999**self.t) / (1 - 0.9**self.t)
+        alpha = np.float32(1e-3 * np.sqrt(1 - 0.999**self.t) / (1 - 0.9**self.t))
         pairs = [pair for layer in self.layers for pair in zip(layer.parameters, layer.gradients)]
         for (p, g), m, v in zip(pairs, self.m, self.v):
             m += (g - m) * np.float32(0.1)
-            v += (g * g - v) * np.float32(0.001)
-            p -= np.float32(alpha) * m / (np.sqrt(v) + np.float32(1e-7))
-        return loss
+            v += (np.square(g) - v) * np.float32(0.001)
+            root = np.sqrt(v)
+            root += np.float32(1e-7)
+            p -= np.divide(m, root, out=root) * alpha
+        return result

@@ -147,7 +147,10 @@ def test_a_pseudo_terminal_is_recognized(clock, monkeypatch):
             clock.now += 1
             bar.update(step, [("loss", 0.5)])
         monkeypatch.undo()
-        text = os.read(reader, 10_000).decode()
+        shown = b""
+        while not shown.endswith(b"\n"):                        # a read may give a part of what was written
+            shown += os.read(reader, 10_000)
+        text = shown.decode()
     os.close(reader)
     assert text == ("\r\x1b[1m1/2\x1b[0m \x1b[32m━━━━━━━━━━\x1b[0m\x1b[37m━━━━━━━━━━\x1b[0m "
                     "\x1b[1m1s\x1b[0m 1s/step - loss: 0.5000"

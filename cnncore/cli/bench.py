@@ -131,9 +131,12 @@ def conv_case(name, shape, winograd):
         to_dx = _core.conv2d_dx(dy, packed_dx, dx, *geometry, False)
         to_dw = _core.conv2d_dw(x, dy, b["partial"], *geometry, images)
     sums = [_core.sum_slots(b["partial"], b["dw"], 0, False), _core.sum_slots(b["partial"], b["db"], rows * f, False)]
-    return Case("winograd" if winograd else "direct", name, shape, (pad, pad), b,
-                {"forward": [pack(b["w"], packed)], "dx": [pack(b["w"], packed_dx, True)], "dw": []},
-                {"forward": [forward], "dx": [to_dx], "dw": [to_dw, *sums]}, 2 * n * out_h * out_w * c * f * k * k)
+    packing = {"forward": [pack(b["w"], packed)], "dx": [pack(b["w"], packed_dx, True)], "dw": []}
+    calls = {"forward": [forward], "dx": [to_dx], "dw": [to_dw, *sums]}
+    if c < 4:
+        del calls["dx"]  # training does not ask for the gradient of images
+    return Case("winograd" if winograd else "direct", name, shape, (pad, pad), b, packing, calls,
+                2 * n * out_h * out_w * c * f * k * k)
 
 
 def dense_case(name, shape):
@@ -171,16 +174,26 @@ def peak_gflops():
     return _core.tile_flops() * rounds * y.size / seconds([_core.fma_peak(y, rounds)]) / 1e9
 
 
-def measure(case, step, rounds):
-    """Medians of one pass, the peak measured beside each of its measurements: the CPU's frequency drifts."""
+def measure(case, step, rounds, peer=None):
+    """Medians of one pass. In every round it takes its turn with the peak, and with a peer's kernel where `peer` gives
+    the seconds of one: the CPU's frequency drifts."""
     from cnncore import _core
 
     _core.run_now([*case.packing[step], *case.calls[step]])
-    pairs = [(peak_gflops(), case.operations / seconds(case.calls[step]) / 1e9) for _ in range(rounds)]
-    gflops, peak = (statistics.median(pair[i] for pair in pairs) for i in (1, 0))
+    measured = []
+    for _ in range(rounds):
+        turns = [peak_gflops(), case.operations / seconds(case.calls[step]) / 1e9]
+        if peer:
+            turns.append(case.operations / peer() / 1e9)
+        measured.append(turns)
+    peak, gflops, *others = (statistics.median(column) for column in zip(*measured))
     packing = seconds(case.packing[step], 0.005) if case.packing[step] else 0.0
-    return {"gflops": gflops, "peak": peak, "share": statistics.median(g / p for p, g in pairs),
-            "us": case.operations / gflops / 1e3, "packing_us": packing * 1e6}
+    row = {"gflops": gflops, "peak": peak, "share": statistics.median(turns[1] / turns[0] for turns in measured),
+           "us": case.operations / gflops / 1e3, "packing_us": packing * 1e6}
+    if others:
+        row.update(peer_gflops=others[0], peer_share=statistics.median(turns[2] / turns[0] for turns in measured),
+                   times_peer=statistics.median(turns[1] / turns[2] for turns in measured))
+    return row
 
 
 def line(row):

@@ -1,0 +1,115 @@
+"""One framework training one workload, in a process of its own: runs an epoch for every line that it reads.
+
+    python benchmarks/frameworks.py FRAMEWORK WORKLOAD THREADS BATCH IMAGES
+
+Every framework runs the loop that its users write, over the same random images, shuffled anew in every epoch.
+"""
+import os
+import sys
+import time
+
+FRAMEWORKS = ("cnncore", "numpy", "torch", "torch-channels-last", "torch-compile", "keras-tensorflow",
+              "keras-tensorflow-jit", "keras-jax")
+
+
+def images_and_labels(workload, batch, steps):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    return rng.random((batch * steps, *workload.shape), np.float32), rng.integers(0, 10, batch * steps)
+
+
+def cnncore_epoch(name, workload, batch, steps, threads):
+    from workloads import keras_model
+
+    import cnncore
+    from cnncore import _core
+
+    cnncore.set_num_threads(threads)
+    x, y = images_and_labels(workload, batch, steps)
+    model = keras_model(workload, cnncore)
+    versions = {"cnncore": cnncore.__version__, "tier": _core.tier()}
+    return lambda: model.fit(x, y, batch_size=batch, epochs=1, verbose=0), versions
+
+
+def keras_epoch(name, workload, batch, steps, threads):
+    import keras
+    from workloads import keras_model
+
+    backend = keras.backend.backend()
+    options = {"jit_compile": True} if name.endswith("jit") else {}
+    x, y = images_and_labels(workload, batch, steps)
+    model = keras_model(workload, keras, **options)
+    versions = {"keras": keras.__version__, backend: sys.modules[backend].__version__}
+    return lambda: model.fit(x, y, batch_size=batch, epochs=1, verbose=0), versions
+
+
+def numpy_epoch(name, workload, batch, steps, threads):
+    import numpy as np
+    from numpy_reference import Network
+
+    network, rng = Network(workload), np.random.default_rng(1)
+    x, y = images_and_labels(workload, batch, steps)
+
+    def epoch():
+        order = rng.permutation(len(x))
+        for i in range(steps):
+            rows = order[i * batch:(i + 1) * batch]
+            network.step(x[rows], y[rows])
+
+    return epoch, {"numpy": np.__version__}
+
+
+def torch_epoch(name, workload, batch, steps, threads):
+    import torch
+    import torch.nn.functional as F
+    from workloads import torch_model
+
+    torch.set_num_threads(threads)
+    x, y = images_and_labels(workload, batch, steps)
+    images, labels = torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y)
+    layout = torch.channels_last if name == "torch-channels-last" else torch.contiguous_format
+    model = torch_model(workload).train().to(memory_format=layout)
+    images = images.contiguous(memory_format=layout)
+    del x
+    adam = torch.optim.Adam(model.parameters())
+    run = torch.compile(model) if name == "torch-compile" else model
+
+    def epoch():
+        order, correct = torch.randperm(len(labels)), 0.0
+        for i in range(steps):
+            rows = order[i * batch:(i + 1) * batch]
+            some, wanted = images[rows].contiguous(memory_format=layout), labels[rows]
+            adam.zero_grad()
+            out = run(some)
+            F.cross_entropy(out, wanted).backward()
+            adam.step()
+            correct += (out.argmax(1) == wanted).float().mean().item()
+
+    return epoch, {"torch": torch.__version__}
+
+
+def main(name, workload, threads, batch, images):
+    from machine import answers, cpus, peak_memory
+    from workloads import WORKLOADS
+
+    send, threads, batch = answers(), int(threads), int(batch)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus(threads))  # the one limit that every library keeps to
+    steps = max(4, min(60, int(images) // batch))
+    make = {"cnncore": cnncore_epoch, "numpy": numpy_epoch, "torch": torch_epoch, "keras": keras_epoch}
+    epoch, versions = make[name.partition("-")[0]](name, WORKLOADS[workload], batch, steps, threads)
+    before = peak_memory()
+    started = time.perf_counter()
+    epoch()
+    send({"versions": {"python": sys.version.split()[0], **versions}, "steps": steps, "before_mb": before,
+          "first_epoch_s": time.perf_counter() - started})
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        epoch()
+        seconds = time.perf_counter() - started
+        send({"ms": seconds / steps * 1e3, "mb": peak_memory()})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,58 @@
+"""How a training step scales: milliseconds by number of threads, milliseconds and memory by batch size.
+
+    python benchmarks/scaling.py [--workloads W ...] [--frameworks F ...] [--batches B ...] [--python PYTHON]
+"""
+import sys
+
+from machine import describe, save
+from train import alternate, arguments, start
+
+SOME = ["lenet5_mnist", "fashion_bn", "cifar_headline"]
+
+
+def thread_counts(most):
+    """1, 2, 4, ... and the most."""
+    return sorted({1 << i for i in range(most.bit_length()) if 1 << i <= most} | {most})
+
+
+def sweep(framework, workload, options, points):
+    """[figures] at the points, which alternate; a point is {"threads": ...} or {"batch": ...}."""
+    workers = {}
+    try:
+        for i, point in enumerate(points):
+            worker = start(framework, workload, options, **point)
+            if worker.info is None:
+                print(f"{framework} is left out: {worker.reason}", file=sys.stderr)
+                return None
+            workers[i] = worker
+        figures = alternate(workers, options.rounds)
+        return [{**point, **figures[i]} for i, point in enumerate(points)]
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def main(argv=None):
+    parser = arguments(__doc__.splitlines()[0], 5, "benchmarks/results/scaling.json")
+    parser.set_defaults(workloads=SOME, frameworks=["cnncore"])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32, 128, 512])
+    options = parser.parse_args(argv)
+    results = {**describe(), "isa": options.isa, "rounds": options.rounds, "threads": options.threads,
+               "by_threads": {}, "by_batch": {}}
+    by = {"by_threads": [{"threads": n} for n in thread_counts(options.threads)],
+          "by_batch": [{"batch": n} for n in options.batches]}
+    for kind, points in by.items():
+        for workload in options.workloads:
+            for framework in options.frameworks:
+                rows = sweep(framework, workload, options, points)
+                if rows is None:
+                    continue
+                results[kind].setdefault(workload, {})[framework] = rows
+                key = next(iter(points[0]))
+                print(f"{workload:20s} {framework}: " + ", ".join(
+                    f"{key} {row[key]} {row['ms']:.2f} ms {row['mb']:.0f} MB" for row in rows), flush=True)
+    save(results, options.out)
+
+
+if __name__ == "__main__":
+    main()
