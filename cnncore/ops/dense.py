@@ -6,8 +6,8 @@ from cnncore.ops.conv2d import behind_relu
 
 def depth_slots(batch, depth, units):
     """In how many fixed ranges the sum over depth is cut: long sums into a small output give too few tasks."""
-    tasks = max(1, -(-batch // 240) * -(-units // 128))
-    return max(1, min(32 // tasks, depth // 512))
+    tasks = max(1, -(-batch // 256) * -(-units // 256))
+    return max(1, min(16 // tasks, depth // 512))
 
 
 class Dense(Op):

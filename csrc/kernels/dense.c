@@ -1,87 +1,229 @@
-/* dense.c - dense layers forward, dx and dw, on the same tiles as convolution. */
+/* dense.c - dense layers forward, dx and dw, on the same tiles as convolution.
+ *
+ * Each pass packs one operand into panels, copies the other's rows together a few tiles at a time, and sums tiles in
+ * blocks of depth. Rows of x lie far apart, where the CPU's own prefetcher does not see them coming: what comes next is
+ * asked for while tiles are computed.
+ */
 
-#define DEPTH_BLOCK  256 /* elements of a row summed before the tile moves on: a panel of weights stays in L1 */
-#define ROW_BLOCK    240 /* samples of a task */
-#define COLUMN_BLOCK 128 /* columns of a task */
+#define BLOCK_COLUMNS 256   /* of a task; more where there are few rows */
+#define BLOCK_ROWS    256   /* of a task */
+#define BLOCK_FLOATS  65536 /* of packed weights, which should stay in L2 */
+#define BLOCK_DEPTH   256   /* at most summed before a tile moves on: a panel of weights should stay in L1 */
+#define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic */
+#define GROUP         4     /* tiles whose rows are copied together, and meet each panel of weights together */
+#define CACHE_LINE    16    /* floats */
 
-#define CACHE_LINE 16 /* floats */
+/* Copied rows have some room between them, lest they take each other's places in the cache. */
+#define COPIED_STEP (BLOCK_DEPTH + CACHE_LINE)
+#define COPIED_ROWS (GROUP * MR * COPIED_STEP)
 
-/* Asks for the parts of rows [n0, n1) that the next block of depth will read: rows of x lie far apart, where the CPU's
- * own prefetcher does not see them coming. `part` of `parts` of the block, so that the requests are spread. */
-INLINE void prefetch_rows(const float *x, int64_t depth, int64_t n0, int64_t n1, int64_t k0, int64_t k1, int64_t part,
-                          int64_t parts) {
-    int64_t from = k0 + (k1 - k0) * part / parts, to = k0 + (k1 - k0) * (part + 1) / parts;
-    for (int64_t n = n0; n < n1; n++)
-        for (int64_t k = from; k < to; k += CACHE_LINE) __builtin_prefetch(x + n * depth + k);
+/* ---- asking ahead --------------------------------------------------------------------------------------------- */
+
+/* Rows of memory that will be read soon: `rows` of `length` floats, `share` of them at a time. */
+typedef struct {
+    const float *row;
+    int64_t step, rows, length, share;
+} coming;
+
+/* Asks for the next of them, into L2. */
+INLINE void ask(coming *c) {
+    for (int64_t i = min64(c->share, c->rows); i > 0; i--, c->rows--, c->row += c->step)
+        for (int64_t k = 0; k < c->length; k += CACHE_LINE) __builtin_prefetch(c->row + k, 0, 2);
 }
 
-/* packed[k][PANEL] = w[k0 + k][u0 + u] for `width` columns, zeros after them. */
-static void pack_columns(const float *w, int64_t units, int64_t depth, int64_t width, int64_t step, float *packed) {
-    for (int64_t k = 0; k < depth; k++, w += units, packed += step) {
-        memcpy(packed, w, (size_t)width * sizeof(float));
-        memset(packed + width, 0, (size_t)(step - width) * sizeof(float));
+/* Spreads them over so many calls. */
+INLINE void spread(coming *c, int64_t calls) { c->share = ceil_div(c->rows, max64(1, calls)); }
+
+/* ---- rows times panels ---------------------------------------------------------------------------------------- */
+
+/* A product of rows and packed panels, summed over one block of depth. */
+typedef struct {
+    const float *a; /* [rows][a_step], of which `depth` elements are summed */
+    int64_t a_step, rows, depth;
+    const float *packed; /* panel p at packed + p * PANEL * depth */
+    float *y;            /* [rows][y_step] */
+    int64_t y_step, columns;
+    const float *b;      /* NULL, or [columns]: added first */
+    const float *behind; /* NULL, or as y: masks what is written */
+    int accumulate, relu;
+    const float *next_a; /* rows of the block that follows, or NULL */
+    int64_t next_depth;
+} dense_block;
+
+static void copy_rows(const float *from, int64_t step, int64_t rows, int64_t length, float *to) {
+    for (int64_t n = 0; n < rows; n++, from += step, to += COPIED_STEP) {
+        int64_t k = 0;
+        for (; k + LANES <= length; k += LANES) store(to + k, load(from + k));
+        if (k < length) store(to + k, load_n(from + k, length - k)); /* COPIED_STEP leaves room */
     }
 }
 
-/* ---- forward -------------------------------------------------------------------------------------------------- */
-
-KERNEL_WORK(dense) {
-    int64_t tasks = ceil_div(a->batch, ROW_BLOCK) * ceil_div(a->units, COLUMN_BLOCK) * a->slots;
-    return (cnn_work){tasks, 1, 0, DEPTH_BLOCK * PANEL * sizeof(float)};
-}
-
-/* Sums k in [k0, k1) for rows [n0, n1) and columns [u0, u1) into y; b and relu only where they are wanted. */
-static void dense_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t u0, int64_t u1, int64_t k0, int64_t k1,
-                        float *y, const float *b, int relu, float *packed) {
+/* Multiplies all rows by all panels, and asks for the rows and the `weights` that come next. */
+static void multiply(const dense_block *d, coming *weights, float *copied) {
     static const int64_t no_offset[1] = {0};
-    int64_t tiles = ceil_div(n1 - n0, MR);
-    for (int64_t k = k0; k < k1 || k == k0; k += DEPTH_BLOCK)
-        for (int64_t u = u0; u < u1; u += PANEL) {
-            int64_t width = min64(PANEL, u1 - u), step = panel_step(width), depth = min64(DEPTH_BLOCK, k1 - k);
-            /* A few rows read the weights where they lie; many are worth a packed panel. */
-            int in_place = width % LANES == 0 && n1 - n0 <= 4 * MR;
-            const float *w = a->w + k * a->units + u;
-            const float *row[MR];
+    int64_t tiles = ceil_div(d->rows, MR), panels = ceil_div(d->columns, PANEL);
+    spread(weights, tiles * panels);
+    for (int64_t g0 = 0; g0 < tiles; g0 += GROUP) {
+        int64_t g1 = min64(g0 + GROUP, tiles), g2 = min64(g1 + GROUP, tiles);
+        int64_t first = tile_begin(d->rows, tiles, g0), last = tile_begin(d->rows, tiles, g1);
+        coming rows = {d->a + last * d->a_step, d->a_step, tile_begin(d->rows, tiles, g2) - last, d->depth, 0};
+        if (g1 == tiles && d->next_a) {
+            rows.row = d->next_a;
+            rows.rows = tile_begin(d->rows, tiles, min64(GROUP, tiles));
+            rows.length = d->next_depth;
+        }
+        spread(&rows, (g1 - g0) * panels);
+        copy_rows(d->a + first * d->a_step, d->a_step, last - first, d->depth, copied);
+        for (int64_t u = 0; u < d->columns; u += PANEL) {
+            int64_t width = min64(PANEL, d->columns - u);
+            const float *row[MR], *behind[MR];
             float *to[MR];
             product_tile t = {row,
                               no_offset,
                               no_offset,
                               1,
-                              depth,
-                              in_place ? a->units : step,
-                              in_place ? w : packed,
-                              k == k0 && b ? b + u : NULL,
+                              d->depth,
+                              panel_step(width),
+                              d->packed + u * d->depth,
+                              d->b ? d->b + u : NULL,
                               to,
                               width,
-                              k > k0,
-                              relu && k + DEPTH_BLOCK >= k1,
-                              NULL};
-            if (!in_place) pack_columns(w, a->units, depth, width, step, packed);
-            for (int64_t tile = 0; tile < tiles; tile++) {
-                int64_t p0 = n0 + tile_begin(n1 - n0, tiles, tile), p1 = n0 + tile_begin(n1 - n0, tiles, tile + 1);
-                prefetch_rows(a->x, a->depth, p0, p1, k + depth, min64(k + depth + DEPTH_BLOCK, k1), (u - u0) / PANEL,
-                              ceil_div(u1 - u0, PANEL));
-                for (int64_t n = p0; n < p1; n++) {
-                    row[n - p0] = a->x + n * a->depth + k;
-                    to[n - p0] = y + n * a->units + u;
+                              d->accumulate,
+                              d->relu,
+                              d->behind ? behind : NULL};
+            for (int64_t tile = g0; tile < g1; tile++) {
+                int64_t n0 = tile_begin(d->rows, tiles, tile), n1 = tile_begin(d->rows, tiles, tile + 1);
+                for (int64_t n = n0; n < n1; n++) {
+                    row[n - n0] = copied + (n - first) * COPIED_STEP;
+                    to[n - n0] = d->y + n * d->y_step + u;
+                    __builtin_prefetch(to[n - n0], 1);
+                    __builtin_prefetch(to[n - n0] + CACHE_LINE, 1);
+                    if (d->behind) {
+                        behind[n - n0] = d->behind + n * d->y_step + u;
+                        __builtin_prefetch(behind[n - n0]);
+                        __builtin_prefetch(behind[n - n0] + CACHE_LINE);
+                    }
                 }
-                product(&t, (int)(p1 - p0));
+                ask(&rows);
+                ask(weights);
+                product(&t, (int)(n1 - n0));
             }
         }
+    }
+}
+
+/* ---- packing -------------------------------------------------------------------------------------------------- */
+
+/* packed[panel][k][step] = w[k][u] for `columns` columns u and `depth` rows k, zeros after the last column. */
+static void pack_columns(const float *w, int64_t units, int64_t depth, int64_t columns, float *packed) {
+    int64_t whole = columns / PANEL * PANEL, rest = columns - whole, step = panel_step(rest);
+    for (int64_t k = 0; k < depth; k++, w += units) {
+        float *to = packed + k * PANEL;
+        for (int64_t u = 0; u < whole; u += PANEL, to += depth * PANEL)
+            for (int j = 0; j < NV; j++) store(to + j * LANES, load(w + u + j * LANES));
+        if (!rest) continue;
+        to = packed + whole * depth + k * step;
+        for (int64_t u = 0; u < step; u += LANES)
+            store(to + u, load_n(w + whole + u, max64(0, min64(LANES, rest - u))));
+    }
+}
+
+typedef float quad __attribute__((vector_size(16)));
+typedef int32_t quad_index __attribute__((vector_size(16)));
+typedef float quad_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* to[u * step + i] = from[i * units + u] for 4 rows i and 4 columns u. */
+INLINE void transpose4(const float *from, int64_t units, float *to, int64_t step) {
+    quad a = *(const quad_unaligned *)from, b = *(const quad_unaligned *)(from + units);
+    quad c = *(const quad_unaligned *)(from + 2 * units), d = *(const quad_unaligned *)(from + 3 * units);
+    quad ac_low = __builtin_shuffle(a, c, (quad_index){0, 4, 1, 5});
+    quad ac_high = __builtin_shuffle(a, c, (quad_index){2, 6, 3, 7});
+    quad bd_low = __builtin_shuffle(b, d, (quad_index){0, 4, 1, 5});
+    quad bd_high = __builtin_shuffle(b, d, (quad_index){2, 6, 3, 7});
+    *(quad_unaligned *)to = __builtin_shuffle(ac_low, bd_low, (quad_index){0, 4, 1, 5});
+    *(quad_unaligned *)(to + step) = __builtin_shuffle(ac_low, bd_low, (quad_index){2, 6, 3, 7});
+    *(quad_unaligned *)(to + 2 * step) = __builtin_shuffle(ac_high, bd_high, (quad_index){0, 4, 1, 5});
+    *(quad_unaligned *)(to + 3 * step) = __builtin_shuffle(ac_high, bd_high, (quad_index){2, 6, 3, 7});
+}
+
+/* to[u][step] = from[i][u] for `width` rows i and `depth` columns u, zeros after them. */
+static void transpose(const float *from, int64_t units, int64_t depth, int64_t width, float *to, int64_t step) {
+    int64_t i4 = width / 4 * 4, u4 = depth / 4 * 4;
+    for (int64_t i = 0; i < i4; i += 4) {
+        for (int64_t u = 0; u < u4; u += 4) transpose4(from + i * units + u, units, to + u * step + i, step);
+        for (int64_t u = u4; u < depth; u++)
+            for (int64_t r = i; r < i + 4; r++) to[u * step + r] = from[r * units + u];
+    }
+    for (int64_t u = 0; u < depth; u++) {
+        for (int64_t i = i4; i < width; i++) to[u * step + i] = from[i * units + u];
+        for (int64_t i = width; i < step; i++) to[u * step + i] = 0;
+    }
+}
+
+/* ---- forward -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t rows, columns; /* how many blocks of each */
+    int64_t depth;         /* of a block */
+} dense_blocks;
+
+static dense_blocks forward_blocks(const cnn_dense_args *a) {
+    int64_t most = a->batch <= FEW_ROWS ? 2 * BLOCK_COLUMNS : BLOCK_COLUMNS;
+    int64_t columns = ceil_div(a->units, most);
+    int64_t width = min64(a->units, round_up(ceil_div(a->units, max64(1, columns)), PANEL));
+    return (dense_blocks){ceil_div(a->batch, BLOCK_ROWS), columns,
+                          min64(BLOCK_DEPTH, BLOCK_FLOATS / round_up(max64(1, width), PANEL) / LANES * LANES)};
+}
+
+KERNEL_WORK(dense) {
+    dense_blocks blocks = forward_blocks(a);
+    return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, (BLOCK_FLOATS + COPIED_ROWS) * sizeof(float)};
+}
+
+/* Sums k in [k0, k1) for rows [n0, n1) and columns [u0, u1) into y; b and relu only where they are wanted. */
+static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t u0, int64_t u1, int64_t k0,
+                          int64_t k1, int64_t depth_block, float *y, const float *b, int relu, float *scratch) {
+    float *packed = scratch, *copied = packed + BLOCK_FLOATS;
+    /* Blocks as even as can be. */
+    depth_block = max64(LANES, round_up(ceil_div(k1 - k0, max64(1, ceil_div(k1 - k0, depth_block))), LANES));
+    for (int64_t k = k0; k < k1 || k == k0; k += depth_block) {
+        int64_t depth = min64(depth_block, k1 - k), next_depth = max64(0, min64(depth_block, k1 - k - depth));
+        const float *w = a->w + k * a->units + u0, *x = a->x + n0 * a->depth + k;
+        coming weights = {w + depth * a->units, a->units, next_depth, u1 - u0, 0};
+        dense_block d = {x,
+                         a->depth,
+                         n1 - n0,
+                         depth,
+                         packed,
+                         y + n0 * a->units + u0,
+                         a->units,
+                         u1 - u0,
+                         k == k0 && b ? b + u0 : NULL,
+                         NULL,
+                         k > k0,
+                         relu && k + depth_block >= k1,
+                         next_depth ? x + depth : NULL,
+                         next_depth};
+        pack_columns(w, a->units, depth, u1 - u0, packed);
+        multiply(&d, &weights, copied);
+    }
 }
 
 KERNEL_RUN(dense) {
-    int64_t row_blocks = ceil_div(a->batch, ROW_BLOCK), column_blocks = ceil_div(a->units, COLUMN_BLOCK);
+    dense_blocks blocks = forward_blocks(a);
+    int64_t panels = ceil_div(a->units, PANEL);
     for (int64_t task = begin; task < end; task++) {
-        int64_t rows = task % row_blocks, columns = task / row_blocks % column_blocks;
-        int64_t slot = task / row_blocks / column_blocks;
-        int64_t u0 = columns * COLUMN_BLOCK, u1 = min64(u0 + COLUMN_BLOCK, a->units);
-        int64_t n0 = tile_begin(a->batch, row_blocks, rows), n1 = tile_begin(a->batch, row_blocks, rows + 1);
+        int64_t rows = task % blocks.rows, columns = task / blocks.rows % blocks.columns;
+        int64_t slot = task / blocks.rows / blocks.columns;
+        int64_t u0 = tile_begin(panels, blocks.columns, columns) * PANEL;
+        int64_t u1 = min64(tile_begin(panels, blocks.columns, columns + 1) * PANEL, a->units);
+        int64_t n0 = tile_begin(a->batch, blocks.rows, rows), n1 = tile_begin(a->batch, blocks.rows, rows + 1);
         int64_t k0 = tile_begin(a->depth, a->slots, slot), k1 = tile_begin(a->depth, a->slots, slot + 1);
         if (a->slots == 1)
-            dense_block(a, n0, n1, u0, u1, k0, k1, a->y, a->b, a->activation == CNN_RELU, scratch);
+            forward_block(a, n0, n1, u0, u1, k0, k1, blocks.depth, a->y, a->b, a->activation == CNN_RELU, scratch);
         else
-            dense_block(a, n0, n1, u0, u1, k0, k1, a->partial + slot * a->batch * a->units, NULL, 0, scratch);
+            forward_block(a, n0, n1, u0, u1, k0, k1, blocks.depth, a->partial + slot * a->batch * a->units, NULL, 0,
+                          scratch);
     }
 }
 
@@ -103,105 +245,120 @@ KERNEL_RUN(dense_finish) {
 
 /* ---- dx ------------------------------------------------------------------------------------------------------- */
 
+#define DX_COLUMNS 128 /* of dx, in a task */
+#define DX_PACKED  (BLOCK_DEPTH * (DX_COLUMNS + PANEL))
+#define DX_TILES   (ceil_div(DX_COLUMNS, MR) * MR) /* rows of w that a task of few samples takes */
+
 KERNEL_WORK(dense_dx) {
-    return (cnn_work){ceil_div(a->depth, COLUMN_BLOCK), 1, 0,
-                      DEPTH_BLOCK * round_up(COLUMN_BLOCK, PANEL) * sizeof(float)};
+    size_t floats = a->batch <= PANEL ? round_up(max64(1, a->units), BLOCK_DEPTH) * PANEL + DX_TILES * PANEL * 2
+                                      : DX_PACKED + COPIED_ROWS;
+    return (cnn_work){ceil_div(a->depth, DX_COLUMNS), 1, 0, floats * sizeof(float)};
 }
 
-typedef float quad __attribute__((vector_size(16)));
-typedef int32_t quad_index __attribute__((vector_size(16)));
-typedef float quad_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
-
-/* to[u * step + i] = from[i * units + u] for 4 rows i and 4 columns u. */
-INLINE void transpose4(const float *from, int64_t units, float *to, int64_t step) {
-    quad a = *(const quad_unaligned *)from, b = *(const quad_unaligned *)(from + units);
-    quad c = *(const quad_unaligned *)(from + 2 * units), d = *(const quad_unaligned *)(from + 3 * units);
-    quad ac_low = __builtin_shuffle(a, c, (quad_index){0, 4, 1, 5});
-    quad ac_high = __builtin_shuffle(a, c, (quad_index){2, 6, 3, 7});
-    quad bd_low = __builtin_shuffle(b, d, (quad_index){0, 4, 1, 5});
-    quad bd_high = __builtin_shuffle(b, d, (quad_index){2, 6, 3, 7});
-    *(quad_unaligned *)to = __builtin_shuffle(ac_low, bd_low, (quad_index){0, 4, 1, 5});
-    *(quad_unaligned *)(to + step) = __builtin_shuffle(ac_low, bd_low, (quad_index){2, 6, 3, 7});
-    *(quad_unaligned *)(to + 2 * step) = __builtin_shuffle(ac_high, bd_high, (quad_index){0, 4, 1, 5});
-    *(quad_unaligned *)(to + 3 * step) = __builtin_shuffle(ac_high, bd_high, (quad_index){2, 6, 3, 7});
-}
-
-/* packed[u][step] = w[i][u] for `width` rows i of w and `depth` columns u, zeros after them. */
-static void pack_rows(const float *w, int64_t units, int64_t depth, int64_t width, int64_t step, float *packed) {
-    int64_t i4 = width / 4 * 4, u4 = depth / 4 * 4;
-    for (int64_t i = 0; i < i4; i += 4) {
-        for (int64_t u = 0; u < u4; u += 4) transpose4(w + i * units + u, units, packed + u * step + i, step);
-        for (int64_t u = u4; u < depth; u++)
-            for (int64_t r = i; r < i + 4; r++) packed[u * step + r] = w[r * units + u];
-    }
-    for (int64_t u = 0; u < depth; u++) {
-        for (int64_t i = i4; i < width; i++) packed[u * step + i] = w[i * units + u];
-        for (int64_t i = width; i < step; i++) packed[u * step + i] = 0;
-    }
-}
-
-/* Every panel of the task's columns is packed first, so that a row of dx is written in one go. */
-KERNEL_RUN(dense_dx) {
+/* Few samples: w's own rows are multiplied by dy's samples side by side, packed once. Tiles of dx come out transposed.
+ */
+static void dx_of_few(const cnn_dense_dx_args *a, int64_t begin, int64_t end, float *scratch) {
     static const int64_t no_offset[1] = {0};
-    int64_t tiles = ceil_div(a->batch, MR);
-    float *packed = scratch;
-    for (int64_t task = begin; task < end; task++)
-        for (int64_t u = 0; u < a->units || u == 0; u += DEPTH_BLOCK) {
-            int64_t first = task * COLUMN_BLOCK, last = min64(first + COLUMN_BLOCK, a->depth);
-            int64_t depth = min64(DEPTH_BLOCK, a->units - u);
-            for (int64_t k = first; k < last; k += PANEL) {
-                int64_t width = min64(PANEL, last - k);
-                pack_rows(a->w + k * a->units + u, a->units, depth, width, panel_step(width),
-                          packed + (k - first) * depth);
-            }
+    int64_t step = panel_step(a->batch);
+    float *packed = scratch, *sums = packed + round_up(max64(1, a->units), BLOCK_DEPTH) * PANEL;
+    float *turned = sums + DX_TILES * PANEL;
+    transpose(a->dy, a->units, a->units, a->batch, packed, step);
+    for (int64_t task = begin; task < end; task++) {
+        int64_t k0 = task * DX_COLUMNS, columns = min64(DX_COLUMNS, a->depth - k0), tiles = ceil_div(columns, MR);
+        for (int64_t u = 0; u < a->units || u == 0; u += BLOCK_DEPTH)
             for (int64_t tile = 0; tile < tiles; tile++) {
-                int64_t n0 = tile_begin(a->batch, tiles, tile), n1 = tile_begin(a->batch, tiles, tile + 1);
-                for (int64_t k = first; k < last; k += PANEL) {
-                    int64_t width = min64(PANEL, last - k);
-                    const float *row[MR];
-                    float *to[MR];
-                    const float *behind[MR];
-                    int finish = a->behind && u + DEPTH_BLOCK >= a->units;
-                    product_tile t = {row,
-                                      no_offset,
-                                      no_offset,
-                                      1,
-                                      depth,
-                                      panel_step(width),
-                                      packed + (k - first) * depth,
-                                      NULL,
-                                      to,
-                                      width,
-                                      a->accumulate || u > 0,
-                                      0,
-                                      finish ? behind : NULL};
-                    for (int64_t n = n0; n < n1; n++) {
-                        if (finish) behind[n - n0] = a->behind + n * a->depth + k;
-                        row[n - n0] = a->dy + n * a->units + u;
-                        to[n - n0] = a->dx + n * a->depth + k;
-                    }
-                    product(&t, (int)(n1 - n0));
+                int64_t i0 = tile_begin(columns, tiles, tile), i1 = tile_begin(columns, tiles, tile + 1);
+                const float *row[MR];
+                float *to[MR];
+                for (int64_t i = i0; i < i1; i++) {
+                    row[i - i0] = a->w + (k0 + i) * a->units + u;
+                    to[i - i0] = sums + i * step;
                 }
+                product_tile t = {row,
+                                  no_offset,
+                                  no_offset,
+                                  1,
+                                  min64(BLOCK_DEPTH, a->units - u),
+                                  step,
+                                  packed + u * step,
+                                  NULL,
+                                  to,
+                                  step,
+                                  u > 0,
+                                  0,
+                                  NULL};
+                product(&t, (int)(i1 - i0));
             }
+        transpose(sums, step, a->batch, columns, turned, DX_COLUMNS);
+        for (int64_t n = 0; n < a->batch; n++)
+            for (int64_t i = 0; i < columns; i += LANES) {
+                int64_t width = min64(LANES, columns - i), at = n * a->depth + k0 + i;
+                vf v = load(turned + n * DX_COLUMNS + i);
+                if (a->accumulate) v += load_n(a->dx + at, width);
+                if (a->behind) v = behind_relu(load_n(a->behind + at, width), v);
+                store_n(a->dx + at, v, width);
+            }
+    }
+}
+
+KERNEL_RUN(dense_dx) {
+    float *packed = scratch, *copied = packed + DX_PACKED;
+    if (a->batch <= PANEL) {
+        dx_of_few(a, begin, end, scratch);
+        return;
+    }
+    for (int64_t task = begin; task < end; task++)
+        for (int64_t u = 0; u < a->units || u == 0; u += BLOCK_DEPTH) {
+            int64_t first = task * DX_COLUMNS, columns = min64(DX_COLUMNS, a->depth - first);
+            int64_t depth = min64(BLOCK_DEPTH, a->units - u);
+            int last = u + BLOCK_DEPTH >= a->units;
+            int64_t next_u = last ? 0 : u + BLOCK_DEPTH, next_row = last ? first + columns : first;
+            int64_t next_rows = last && task + 1 == end ? 0 : min64(DX_COLUMNS, a->depth - next_row);
+            coming weights = {a->w + next_row * a->units + next_u, a->units, next_rows,
+                              min64(BLOCK_DEPTH, a->units - next_u), 0};
+            for (int64_t k = 0; k < columns; k += PANEL) {
+                int64_t width = min64(PANEL, columns - k);
+                transpose(a->w + (first + k) * a->units + u, a->units, depth, width, packed + k * depth,
+                          panel_step(width));
+            }
+            dense_block d = {a->dy + u,
+                             a->units,
+                             a->batch,
+                             depth,
+                             packed,
+                             a->dx + first,
+                             a->depth,
+                             columns,
+                             NULL,
+                             a->behind && last ? a->behind + first : NULL,
+                             a->accumulate || u > 0,
+                             0,
+                             NULL,
+                             0};
+            multiply(&d, &weights, copied);
         }
 }
 
 /* ---- dw ------------------------------------------------------------------------------------------------------- */
 
-#define DW_ROWS       (8 * MR) /* rows of dw in a task */
-#define DW_SAMPLES    256      /* samples summed before the tile moves on */
-#define SAMPLES_AHEAD 12       /* how far packing asks ahead for samples, whose rows lie far apart */
+#define DW_ROWS    (16 * MR) /* rows of dw in a task */
+#define DW_SAMPLES 256       /* summed before a tile moves on: a panel of dy should stay in L1 */
+
+/* How many samples of dy stay packed while all tasks meet them. */
+static int64_t dw_resident(const cnn_dense_dw_args *a) {
+    int64_t blocks = 2 * BLOCK_FLOATS / (DW_SAMPLES * round_up(max64(1, a->units), PANEL));
+    return min64(max64(1, blocks), ceil_div(a->batch, DW_SAMPLES)) * DW_SAMPLES;
+}
 
 KERNEL_WORK(dense_dw) {
-    size_t packed_x = (DW_ROWS * DW_SAMPLES + LANES) * sizeof(float), dy_tail = DW_SAMPLES * PANEL * sizeof(float);
-    return (cnn_work){max64(1, ceil_div(a->depth, DW_ROWS)), 1, 0, packed_x + dy_tail};
+    size_t packed_x = DW_ROWS * DW_SAMPLES + LANES, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
+    return (cnn_work){max64(1, ceil_div(a->depth, DW_ROWS)), 1, 0, (packed_x + packed_dy) * sizeof(float)};
 }
 
 /* packed[group][n][MR] = x[n][k0 + group * MR + i]: the rows of a tile side by side, for each sample. */
 static void pack_samples(const float *x, int64_t depth, int64_t samples, int64_t rows, float *packed) {
     for (int64_t n = 0; n < samples; n++, x += depth) {
         int64_t k = 0;
-        if (n + SAMPLES_AHEAD < samples) prefetch_rows(x + SAMPLES_AHEAD * depth, depth, 0, 1, 0, rows, 0, 1);
         for (; n + 1 < samples && k + round_up(MR, LANES) <= rows; k += MR)
             for (int64_t i = 0; i < MR; i += LANES) /* what spills over is overwritten by the next sample */
                 store(packed + (k / MR * samples + n) * MR + i, load(x + k + i));
@@ -210,42 +367,50 @@ static void pack_samples(const float *x, int64_t depth, int64_t samples, int64_t
     }
 }
 
-KERNEL_RUN(dense_dw) {
-    float *packed = scratch, *tail = packed + DW_ROWS * DW_SAMPLES + LANES;
-    int64_t whole = a->units / LANES * LANES; /* columns that dy holds in whole vectors */
-    if (begin == 0 && a->db) sum_pixels(a->dy, a->batch, a->units, a->db, a->accumulate);
-    for (int64_t task = begin; task < end; task++)
-        for (int64_t n0 = 0; n0 < a->batch || n0 == 0; n0 += DW_SAMPLES) {
-            int64_t k0 = task * DW_ROWS, rows = min64(DW_ROWS, a->depth - k0);
-            int64_t samples = min64(DW_SAMPLES, a->batch - n0);
-            const float *dy = a->dy + n0 * a->units;
-            if (rows <= 0) continue;
-            pack_samples(a->x + n0 * a->depth + k0, a->depth, samples, rows, packed);
-            for (int64_t u = 0; u < a->units;) {
-                int64_t width = u < whole ? min64(PANEL, whole - u) : a->units - u;
-                if (u == whole)
-                    for (int64_t n = 0; n < samples; n++) {
-                        memcpy(tail + n * LANES, dy + n * a->units + u, (size_t)width * sizeof(float));
-                        memset(tail + n * LANES + width, 0, (size_t)(LANES - width) * sizeof(float));
-                    }
-                for (int64_t k = 0; k < rows; k += MR) {
-                    const float *row[MR], *group = packed + k * samples;
-                    for (int64_t i = 0; i < MR; i++) row[i] = group + i;
-                    outer_tile t = {row,
-                                    MR,
-                                    0,
-                                    u < whole ? a->units : LANES,
-                                    0,
-                                    samples,
-                                    1,
-                                    u < whole ? dy + u : tail,
-                                    a->dw + (k0 + k) * a->units + u,
-                                    a->units,
-                                    width,
-                                    a->accumulate || n0 > 0};
-                    outer(&t, (int)min64(MR, rows - k));
-                }
-                u += width;
+/* Adds samples [n0, n0 + samples) to rows [k0, k0 + rows) of dw. */
+static void dw_block(const cnn_dense_dw_args *a, int64_t k0, int64_t rows, int64_t n0, int64_t samples,
+                     const float *packed_dy, coming *next, float *packed) {
+    pack_samples(a->x + n0 * a->depth + k0, a->depth, samples, rows, packed);
+    spread(next, ceil_div(rows, MR) * ceil_div(a->units, PANEL));
+    for (int64_t u = 0; u < a->units; u += PANEL) {
+        int64_t width = min64(PANEL, a->units - u), step = panel_step(width);
+        for (int64_t k = 0; k < rows; k += MR) {
+            const float *row[1] = {packed + k * samples};
+            float *dw = a->dw + (k0 + k) * a->units + u;
+            int64_t m = min64(MR, rows - k);
+            outer_tile t = {
+                row, MR, 0, step, 0, samples, 1, packed_dy + u * samples, dw, a->units, width, a->accumulate || n0 > 0};
+            for (int64_t i = 0; i < m; i++) {
+                __builtin_prefetch(dw + i * a->units, 1);
+                __builtin_prefetch(dw + i * a->units + CACHE_LINE, 1);
             }
+            ask(next);
+            outer_packed(&t, (int)m);
         }
+    }
+}
+
+KERNEL_RUN(dense_dw) {
+    int64_t resident = dw_resident(a), columns = round_up(a->units, PANEL);
+    float *packed_dy = scratch, *packed_x = packed_dy + resident * columns;
+    if (begin == 0 && a->db) sum_pixels(a->dy, a->batch, a->units, a->db, a->accumulate);
+    for (int64_t first = 0; first < a->batch || first == 0; first += resident) {
+        int64_t last = min64(first + resident, a->batch);
+        for (int64_t n = first; n < last; n += DW_SAMPLES)
+            pack_columns(a->dy + n * a->units, a->units, min64(DW_SAMPLES, last - n), a->units,
+                         packed_dy + (n - first) * columns);
+        for (int64_t task = begin; task < end; task++) {
+            int64_t k0 = task * DW_ROWS, rows = min64(DW_ROWS, a->depth - k0), n = first;
+            if (rows <= 0) continue;
+            do {
+                int64_t samples = min64(DW_SAMPLES, last - n), next_n = n + samples < last ? n + samples : first;
+                int64_t next_k = next_n > n ? k0 : k0 + rows;
+                int64_t next_samples = next_n == first && task + 1 == end ? 0 : min64(DW_SAMPLES, last - next_n);
+                coming next = {a->x + next_n * a->depth + next_k, a->depth, next_samples,
+                               min64(DW_ROWS, a->depth - next_k), 0};
+                dw_block(a, k0, rows, n, samples, packed_dy + (n - first) * columns, &next, packed_x);
+                n += DW_SAMPLES;
+            } while (n < last);
+        }
+    }
 }

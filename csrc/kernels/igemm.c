@@ -81,7 +81,8 @@ typedef struct {
     int accumulate;
 } outer_tile;
 
-INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int packed UNUSED) {
+/* `packed`: row i's operand lies i floats behind row 0's, so that one pointer serves all. */
+INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int packed) {
     vf acc[MR][NV];
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
@@ -90,7 +91,7 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
         const float *b = t->b + l * t->b_line;
         const float *row[MR];
         UNROLL
-        for (int i = 0; i < m; i++) row[i] = t->rows[i] + l * t->a_line;
+        for (int i = 0; i < m; i++) row[i] = (packed ? t->rows[0] + i : t->rows[i]) + l * t->a_line;
         int64_t k = 0;
         for (int64_t s = 0; s < t->steps; s++, k += t->a_step, b += t->b_step) {
             vf bv[NV];
@@ -98,7 +99,7 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
             for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
             UNROLL
             for (int i = 0; i < m; i++) UNROLL
-            for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * bv[j];
+            for (int j = 0; j < nv; j++) acc[i][j] += (packed ? row[0][k + i] : row[i][k]) * bv[j];
         }
     }
     UNROLL
@@ -129,6 +130,16 @@ TILES(product_1_in_place, product, 1, 0)
 TILES(product_2_in_place, product, 2, 0)
 TILES(outer_1, outer, 1, 0)
 TILES(outer_2, outer, 2, 0)
+TILES(outer_1_packed, outer, 1, 1)
+TILES(outer_2_packed, outer, 2, 1)
+
+/* The same, where rows[0] alone is given and row i's operand lies i floats behind it. */
+static void outer_packed(const outer_tile *t, int m) {
+    if (t->width > LANES)
+        outer_2_packed(t, m);
+    else
+        outer_1_packed(t, m);
+}
 
 #define PANEL (NV * LANES) /* columns of a whole tile */
 
