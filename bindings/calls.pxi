@@ -140,6 +140,7 @@ def run_now(list calls):
         call = calls[i]
         _fill(&c[i], call, call.args)
         scratch = max(scratch, _scratch_bytes(&c[i].work))
+    scratch += cnn_claims_bytes(count)
     room = Memory(scratch * ran_on)
     with nogil:
         cnn_run(c, count, ran_on, room.data, scratch, NULL)

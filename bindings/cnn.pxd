@@ -52,6 +52,7 @@ cdef extern from "cnn.h" nogil:
     int cnn_tier_runs_here(int tier)
     const cnn_kernel *cnn_tier_table(int tier)
     int cnn_tier_lanes(int tier)
+    size_t cnn_claims_bytes(int64_t count)
     int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride,
                 double *seconds)
 

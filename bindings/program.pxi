@@ -55,6 +55,7 @@ cdef class Program:
         self.group_memory = []
         for group in groups:
             self.add_group(group)
+        self.scratch_stride += cnn_claims_bytes(self.count)
         self.threads = 0
 
     cdef int add_group(self, group) except -1:

@@ -94,9 +94,11 @@ typedef struct cnn_group {
 } cnn_group;
 
 /* Runs `count` calls in order on up to `threads` threads; one whose tasks are a single group runs on thread 0.
- * `scratch` holds `threads` times `scratch_stride` bytes. Returns the number of threads that ran. Where `seconds` is
- * not NULL, call i's time in seconds on thread 0 is added to seconds[i] (and every call waits, so that times mean
- * something). */
+ * Every thread begins with its own share of a call's tasks and then takes what others have not begun.
+ * `scratch` holds `threads` times `scratch_stride` bytes: for each thread cnn_claims_bytes(count), then what the calls
+ * need. Returns the number of threads that ran. Where `seconds` is not NULL, call i's time in seconds on thread 0 is
+ * added to seconds[i] (and every call waits, so that times mean something). */
+size_t cnn_claims_bytes(int64_t count);
 int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride, double *seconds);
 
 /* parallel.c, the only file that names OpenMP: runs body(context, thread, threads) once on each thread of a team of at

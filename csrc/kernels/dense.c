@@ -347,7 +347,7 @@ KERNEL_RUN(dense_dx) {
 /* How many samples of dy stay packed while all tasks meet them. */
 static int64_t dw_resident(const cnn_dense_dw_args *a) {
     int64_t blocks = 2 * BLOCK_FLOATS / (DW_SAMPLES * round_up(max64(1, a->units), PANEL));
-    return min64(max64(1, blocks), ceil_div(a->batch, DW_SAMPLES)) * DW_SAMPLES;
+    return min64(max64(1, blocks), max64(1, ceil_div(a->batch, DW_SAMPLES))) * DW_SAMPLES;
 }
 
 KERNEL_WORK(dense_dw) {
