@@ -1,4 +1,5 @@
 """cnncore: the Keras way of writing a convolutional network, on a small C engine for CPUs."""
+import os
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -30,4 +31,19 @@ def __dir__():
     return sorted(__all__)
 
 
+def _load_engine():
+    """Imports the engine. OpenMP reads when it is loaded for how long its threads stay awake for more work: its own
+    answer, milliseconds, takes a core from whatever else runs on the machine."""
+    name = "GOMP_SPINCOUNT"
+    unasked = name not in os.environ and "OMP_WAIT_POLICY" not in os.environ
+    if unasked:
+        os.environ[name] = "5000"
+    try:
+        import_module("cnncore._core")
+    finally:
+        if unasked:
+            del os.environ[name]
+
+
+_load_engine()
 import_module("cnncore.config")._start()
