@@ -1,6 +1,6 @@
 /* dense.c - dense layers forward, dx and dw, on the same tiles as convolution.
  *
- * Each pass packs one operand into panels, copies the other's rows together a few tiles at a time, and sums tiles in
+ * Each pass packs one operand into panels, copies a tile's rows of the other together, and sums tiles in
  * blocks of depth. Rows of x lie far apart, where the CPU's own prefetcher does not see them coming: what comes next is
  * asked for while tiles are computed.
  */
@@ -10,12 +10,11 @@
 #define BLOCK_FLOATS  65536 /* of packed weights, which should stay in L2 */
 #define BLOCK_DEPTH   256   /* at most summed before a tile moves on: a panel of weights should stay in L1 */
 #define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic */
-#define GROUP         4     /* tiles whose rows are copied together, and meet each panel of weights together */
 #define CACHE_LINE    16    /* floats */
 
 /* Copied rows have some room between them, lest they take each other's places in the cache. */
 #define COPIED_STEP (BLOCK_DEPTH + CACHE_LINE)
-#define COPIED_ROWS (GROUP * MR * COPIED_STEP)
+#define COPIED_ROWS (MR * COPIED_STEP)
 
 /* ---- asking ahead --------------------------------------------------------------------------------------------- */
 
@@ -63,16 +62,15 @@ static void multiply(const dense_block *d, coming *weights, float *copied) {
     static const int64_t no_offset[1] = {0};
     int64_t tiles = ceil_div(d->rows, MR), panels = ceil_div(d->columns, PANEL);
     spread(weights, tiles * panels);
-    for (int64_t g0 = 0; g0 < tiles; g0 += GROUP) {
-        int64_t g1 = min64(g0 + GROUP, tiles), g2 = min64(g1 + GROUP, tiles);
-        int64_t first = tile_begin(d->rows, tiles, g0), last = tile_begin(d->rows, tiles, g1);
-        coming rows = {d->a + last * d->a_step, d->a_step, tile_begin(d->rows, tiles, g2) - last, d->depth, 0};
-        if (g1 == tiles && d->next_a) {
+    for (int64_t tile = 0; tile < tiles; tile++) {
+        int64_t first = tile_begin(d->rows, tiles, tile), last = tile_begin(d->rows, tiles, tile + 1);
+        coming rows = {d->a + last * d->a_step, d->a_step, min64(MR, d->rows - last), d->depth, 0};
+        if (last == d->rows && d->next_a) {
             rows.row = d->next_a;
-            rows.rows = tile_begin(d->rows, tiles, min64(GROUP, tiles));
+            rows.rows = min64(MR, d->rows);
             rows.length = d->next_depth;
         }
-        spread(&rows, (g1 - g0) * panels);
+        spread(&rows, panels);
         copy_rows(d->a + first * d->a_step, d->a_step, last - first, d->depth, copied);
         for (int64_t u = 0; u < d->columns; u += PANEL) {
             int64_t width = min64(PANEL, d->columns - u);
@@ -91,23 +89,20 @@ static void multiply(const dense_block *d, coming *weights, float *copied) {
                               d->accumulate,
                               d->relu,
                               d->behind ? behind : NULL};
-            for (int64_t tile = g0; tile < g1; tile++) {
-                int64_t n0 = tile_begin(d->rows, tiles, tile), n1 = tile_begin(d->rows, tiles, tile + 1);
-                for (int64_t n = n0; n < n1; n++) {
-                    row[n - n0] = copied + (n - first) * COPIED_STEP;
-                    to[n - n0] = d->y + n * d->y_step + u;
-                    __builtin_prefetch(to[n - n0], 1);
-                    __builtin_prefetch(to[n - n0] + CACHE_LINE, 1);
-                    if (d->behind) {
-                        behind[n - n0] = d->behind + n * d->y_step + u;
-                        __builtin_prefetch(behind[n - n0]);
-                        __builtin_prefetch(behind[n - n0] + CACHE_LINE);
-                    }
+            for (int64_t n = first; n < last; n++) {
+                row[n - first] = copied + (n - first) * COPIED_STEP;
+                to[n - first] = d->y + n * d->y_step + u;
+                __builtin_prefetch(to[n - first], 1);
+                __builtin_prefetch(to[n - first] + CACHE_LINE, 1);
+                if (d->behind) {
+                    behind[n - first] = d->behind + n * d->y_step + u;
+                    __builtin_prefetch(behind[n - first]);
+                    __builtin_prefetch(behind[n - first] + CACHE_LINE);
                 }
-                ask(&rows);
-                ask(weights);
-                product(&t, (int)(n1 - n0));
             }
+            ask(&rows);
+            ask(weights);
+            product(&t, (int)(last - first));
         }
     }
 }
@@ -245,7 +240,7 @@ KERNEL_RUN(dense_finish) {
 
 /* ---- dx ------------------------------------------------------------------------------------------------------- */
 
-#define DX_COLUMNS 128 /* of dx, in a task */
+#define DX_COLUMNS 256 /* of dx, in a task */
 #define DX_PACKED  (BLOCK_DEPTH * (DX_COLUMNS + PANEL))
 #define DX_TILES   (ceil_div(DX_COLUMNS, MR) * MR) /* rows of w that a task of few samples takes */
 

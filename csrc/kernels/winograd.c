@@ -6,17 +6,18 @@
  * (and images) as fit the cache. dw is the exact adjoint: dw = G' [ sum over tiles of (B' x B) * (A dy A') ] G.
  */
 
-#define POINTS       36
-#define TILES_BYTES  (448 * 1024) /* transformed input that a block of tiles may take */
-#define FEWEST_TILES (2 * MR)
-#define MOST_TILES   (8 * MR)
+#define POINTS        36
+#define TILES_BYTES   (448 * 1024) /* transformed input that a block of tiles may take */
+#define FEWEST_TILES  (2 * MR)
+#define MOST_TILES    (LANES == 16 ? 3 * MR : 8 * MR) /* as measured: what the products write should stay near */
+#define MOST_TILES_DW (8 * MR)                        /* more, as each block adds to all sums */
 
 INLINE int64_t tiles_across(int64_t length) { return ceil_div(length, 4); }
 
 /* Rows of tiles that one block takes together, at most: blocks are made as even as can be. */
-static int64_t block_rows(const cnn_window *g) {
+static int64_t block_rows(const cnn_window *g, int64_t most) {
     int64_t across = tiles_across(g->out_w), tile_bytes = POINTS * round_up(g->in_c, LANES) * (int64_t)sizeof(float);
-    int64_t tiles = max64(FEWEST_TILES, min64(MOST_TILES, TILES_BYTES / tile_bytes));
+    int64_t tiles = max64(FEWEST_TILES, min64(most, TILES_BYTES / tile_bytes));
     return max64(1, tiles / across);
 }
 
@@ -342,7 +343,7 @@ static __attribute__((noinline)) void multiply_gradients(const float *v, int64_t
 KERNEL_WORK(winograd) {
     const cnn_window *g = &a->window;
     int64_t down = tiles_across(g->out_h), wide = round_up(g->in_c, LANES);
-    int64_t tiles = block_rows(g) * tiles_across(g->out_w);
+    int64_t tiles = block_rows(g, MOST_TILES) * tiles_across(g->out_w);
     int64_t room = POINTS * (point_step(tiles * wide) + point_step(tiles * PANEL)) + wide;
     return (cnn_work){g->batch * down, 1, down, (size_t)room * sizeof(float)};
 }
@@ -350,7 +351,7 @@ KERNEL_WORK(winograd) {
 KERNEL_RUN(winograd) {
     const cnn_window *g = &a->window;
     int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    int64_t most = block_rows(g);
+    int64_t most = block_rows(g, MOST_TILES);
     float *zeros = scratch, *v = zeros + wide, *m = v + POINTS * point_step(most * across * wide);
     memset(zeros, 0, (size_t)wide * sizeof(float));
     int64_t blocks = ceil_div(end - begin, most);
@@ -375,7 +376,7 @@ KERNEL_RUN(winograd) {
 
 KERNEL_WORK(winograd_dw) {
     const cnn_window *g = &a->window;
-    int64_t tiles = block_rows(g) * tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
+    int64_t tiles = block_rows(g, MOST_TILES_DW) * tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
     size_t sums = (size_t)(POINTS * point_step(g->in_c * round_up(g->out_c, LANES))) * sizeof(float);
     size_t room = (size_t)(POINTS * (point_step(tiles * wide) + point_step(tiles * PANEL)) + wide) * sizeof(float);
     return (cnn_work){g->batch, a->images_per_slot, 1, room, sums, 1};
@@ -403,7 +404,7 @@ static void write_dw(const cnn_window *g, const float *sums, int64_t columns, fl
 KERNEL_RUN(winograd_dw) {
     const cnn_window *g = &a->window;
     int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    int64_t most = block_rows(g), columns = round_up(g->out_c, LANES);
+    int64_t most = block_rows(g, MOST_TILES_DW), columns = round_up(g->out_c, LANES);
     float *zeros = scratch, *v = zeros + wide, *z = v + POINTS * point_step(most * across * wide);
     float *sums = state; /* [36][in_c][columns] of the slot so far, point_step apart */
     memset(zeros, 0, (size_t)wide * sizeof(float));
