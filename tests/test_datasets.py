@@ -16,10 +16,10 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNCORE_HOME", str(tmp_path / "own"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
 
-    def no_network(address, path, sha256):
+    def no_network(address, path, known_hash):
         raise ConnectionError("no network in tests")
 
-    monkeypatch.setattr(files, "_fetch", no_network)
+    monkeypatch.setattr(files, "fetch", no_network)
     (tmp_path / "own" / "datasets").mkdir(parents=True)
     return tmp_path / "own" / "datasets"
 

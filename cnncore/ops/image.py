@@ -1,6 +1,5 @@
 """Operations on images: affine transformations, and resizing."""
 import functools
-import math
 
 import numpy as np
 

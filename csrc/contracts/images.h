@@ -2,8 +2,8 @@
 
 /* ---- random numbers: kernels/random.c ------------------------------------------------------------------------- */
 
-/* y[i] = low + (high - low) * u(i) with u(i) = floor(word(i) / 256) / 2^24, from 0 to below 1, word(i) as in dropout: the
- * numbers depend on the seed, the counter and i alone. Task: a block of 64 elements. */
+/* y[i] = low + (high - low) * u(i) with u(i) = floor(word(i) / 256) / 2^24, from 0 to below 1, word(i) as in dropout:
+ * the numbers depend on the seed, the counter and i alone. Task: a block of 64 elements. */
 typedef struct {
     const uint64_t *state; /* [2]: seed, counter */
     float *y;              /* [size] */

@@ -81,8 +81,8 @@ KERNEL_WORK(affine) { return image_work(a->batch, a->out_h, a->out_h * a->out_w 
 static void affine_pixel(const cnn_affine_args *a, const float *x, double row, double column, float *y) {
     int64_t iy[MOST_TAPS], ix[MOST_TAPS], channels = a->channels;
     float wy[MOST_TAPS], wx[MOST_TAPS];
-    int inside = find_taps(row, a->in_h, a->fill, a->order, iy, wy) &&
-                 find_taps(column, a->in_w, a->fill, a->order, ix, wx);
+    int inside =
+        find_taps(row, a->in_h, a->fill, a->order, iy, wy) && find_taps(column, a->in_w, a->fill, a->order, ix, wx);
     for (int64_t c = 0; c < channels; c++) y[c] = inside ? 0 : a->fill_value;
     if (!inside) return;
     for (int i = 0; i <= a->order; i++)
