@@ -7,7 +7,7 @@ from cnncore import _core
 from cnncore.op import Op, Spec, apply
 from cnncore.tensor import Tensor, convert
 
-_FILLS = {"constant": "grid-constant", "nearest": "nearest", "reflect": "reflect", "mirror": "mirror",
+FILLS = {"constant": "grid-constant", "nearest": "nearest", "reflect": "reflect", "mirror": "mirror",
           "wrap": "grid-wrap"}  # Keras's words, and what its backends do
 
 
@@ -271,8 +271,8 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
 
     if interpolation not in ("bilinear", "nearest"):
         raise ValueError(f"interpolation is 'bilinear' or 'nearest'. Received: interpolation={interpolation!r}")
-    if fill_mode not in _FILLS:
-        raise ValueError(f"fill_mode is one of {', '.join(_FILLS)}. Received: fill_mode={fill_mode!r}")
+    if fill_mode not in FILLS:
+        raise ValueError(f"fill_mode is one of {', '.join(FILLS)}. Received: fill_mode={fill_mode!r}")
     x, back = batched(images, _channels_first(data_format))
     t = transform if isinstance(transform, Tensor) else convert(np.asarray(transform, "float64"), "float64")
     if len(t.shape) not in (1, 2) or t.shape[-1] != 8 or len(t.shape) == 2 and t.shape[0] != x.shape[0]:
@@ -283,5 +283,5 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     if len(t.shape) == 1:
         t = convert(np.broadcast_to(t.numpy(), (x.shape[0], 8)).copy(), "float64")
     t = ops.take(t, np.array([4, 3, 5, 1, 0, 2], "int32"), axis=1)
-    op = Affine(int(interpolation == "bilinear"), _FILLS[fill_mode], fill_value)
+    op = Affine(int(interpolation == "bilinear"), FILLS[fill_mode], fill_value)
     return back(apply(op, x, t))

@@ -41,7 +41,11 @@ class Dataset:
         if len(lengths) != 1:
             raise ValueError(f"All arrays must have one length. Received: lengths {sorted(lengths)}")
         (length,) = lengths
-        return _made(lambda: (map_leaves(lambda array: _to_tensor(array[i]), nest) for i in range(length)), length, None)
+
+        def row(i):
+            return map_leaves(lambda array: _to_tensor(array[i]), nest)
+
+        return _made(lambda: map(row, range(length)), length, None)
 
     def __iter__(self):
         return iter(self._make())

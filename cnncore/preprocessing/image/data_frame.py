@@ -96,8 +96,8 @@ class DataFrameIterator(FilesIterator):
         rows = [i for i, name in enumerate(names) if name.lower().endswith(self.white_list_formats)
                 and os.path.isfile(os.path.join(self.directory, name))]
         if len(rows) < len(names):
-            warnings.warn(f"{len(names) - len(rows)} names in x_col={x_col!r} are no image files in {self.directory!r}, and "
-                          "are left out", stacklevel=4)
+            warnings.warn(f"{len(names) - len(rows)} names in x_col={x_col!r} are no image files in {self.directory!r}, "
+                          "and are left out", stacklevel=4)
         return rows
 
     def _with_classes(self, column, rows, classes, y_col):

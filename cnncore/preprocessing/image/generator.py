@@ -9,6 +9,8 @@ from cnncore.preprocessing.image.data_frame import DataFrameIterator
 from cnncore.preprocessing.image.iterators import DirectoryIterator, NumpyArrayIterator, check_channels
 from cnncore.utils.images import channels_first
 
+_AFFINE = ("theta", "tx", "ty", "shear", "zx", "zy")
+
 
 class ImageDataGenerator:
     """Makes batches of images that are transformed at random, so that a model never sees the same image twice.
@@ -259,7 +261,7 @@ class ImageDataGenerator:
             Array of x's shape.
         """
         p = transform_parameters
-        affine = {name: p[name] for name in ("theta", "tx", "ty", "shear", "zx", "zy") if name in p}
+        affine = {name: p[name] for name in _AFFINE if name in p}
         x = transforms.apply_affine_transform(
             x, **affine, row_axis=self.row_axis - 1, col_axis=self.col_axis - 1, channel_axis=self.channel_axis - 1,
             fill_mode=self.fill_mode, cval=self.cval, order=self.interpolation_order)
@@ -289,8 +291,7 @@ class ImageDataGenerator:
         """A batch transformed and standardized: the affine part of all images in one call of the kernel."""
         parameters = [self._draw(batch.shape[1:], rng) for _ in range(len(batch))]
         height, width = batch.shape[self.row_axis], batch.shape[self.col_axis]
-        matrices = [transforms.affine_matrix(height, width, *(p[name] for name in ("theta", "tx", "ty", "shear", "zx", "zy")))
-                    for p in parameters]
+        matrices = [transforms.affine_matrix(height, width, **{name: p[name] for name in _AFFINE}) for p in parameters]
         first = self.channel_axis == 1
         warped = transforms.warp(batch.transpose(0, 2, 3, 1) if first else batch, matrices, self.fill_mode, self.cval,
                                  self.interpolation_order)
