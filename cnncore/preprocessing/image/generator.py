@@ -25,9 +25,9 @@ class ImageDataGenerator:
         zca_whitening: whether pixels are decorrelated by the matrix that `fit` computes.
         zca_epsilon: what is added to singular values for it.
         rotation_range: the largest angle, in degrees.
-        width_shift_range: the farthest move to the sides: a part of the width below 1, else pixels; a whole number n for
-            whole pixels from -(n - 1) to n - 1, a list for one of its numbers.
-        height_shift_range: the farthest move up and down, likewise.
+        width_shift_range: the farthest move: a part of the width below 1, else pixels; a whole number n for whole pixels
+            from -(n - 1) to n - 1, a list for one of its numbers. As Keras now has it, this move goes up and down.
+        height_shift_range: likewise a part of the height, to the sides.
         brightness_range: the smallest and the largest factor of brightness; None for none.
         shear_range: the largest angle of shearing, in degrees.
         zoom_range: the smallest and the largest factor of the zoom; a number z stands for 1 - z and 1 + z.
@@ -215,8 +215,8 @@ class ImageDataGenerator:
             seed: seed of NumPy's global generator, or None to go on with it.
 
         Returns:
-            Dict: 'theta' and 'shear' in degrees, 'tx' and 'ty' in pixels down the rows and along the columns, 'zx' and
-            'zy' factors of the zoom, 'flip_horizontal' and 'flip_vertical', 'channel_shift_intensity' and 'brightness'
+            Dict: 'theta' and 'shear' in degrees, 'tx' and 'ty' in pixels to the left and up, 'zx' and 'zy' factors of the
+            zoom, 'flip_horizontal' and 'flip_vertical', 'channel_shift_intensity' and 'brightness'
             or None.
         """
         if seed is not None:

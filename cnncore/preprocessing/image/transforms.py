@@ -15,7 +15,7 @@ _FILLS = ("constant", "nearest", "reflect", "wrap", "mirror", "grid-constant", "
 
 def affine_matrix(height, width, theta=0, tx=0, ty=0, shear=0, zx=1, zy=1):
     """Six numbers that lead from a pixel's row and column to where it comes from, around the middle of the image: turned
-    by theta, moved by tx rows and ty columns, sheared, zoomed; None where nothing changes."""
+    by theta, moved by tx columns and ty rows, sheared, zoomed; None where nothing changes."""
     if theta == 0 and tx == 0 and ty == 0 and shear == 0 and zx == 1 and zy == 1:
         return None
     matrix = np.eye(3)
@@ -29,7 +29,7 @@ def affine_matrix(height, width, theta=0, tx=0, ty=0, shear=0, zx=1, zy=1):
         matrix = matrix @ np.array([[1, -np.sin(angle), 0], [0, np.cos(angle), 0], [0, 0, 1.0]])
     if zx != 1 or zy != 1:
         matrix = matrix @ np.diag([zx, zy, 1.0])
-    # The matrix is written for (x, y) with x down the rows, and used with the two swapped, as in Keras.
+    # The matrix is written for (x, y), and pixels are counted by (row, column).
     to_middle, back = np.eye(3), np.eye(3)
     to_middle[:2, 2] = height / 2 - 0.5, width / 2 - 0.5
     back[:2, 2] = -to_middle[:2, 2]
@@ -117,9 +117,9 @@ def apply_affine_transform(x, theta=0, tx=0, ty=0, shear=0, zx=1, zy=1, row_axis
     Args:
         x: array of three axes.
         theta: angle in degrees.
-        tx, ty: pixels to move by, down the rows and along the columns.
+        tx, ty: pixels to move by: tx to the left, ty up.
         shear: angle in degrees.
-        zx, zy: factors of the zoom, rows and columns; below 1 the image grows.
+        zx, zy: factors of the zoom, of the width and the height; below 1 the image grows.
         row_axis, col_axis, channel_axis: where x has its rows, columns and channels; channels come first or last.
         fill_mode: what stands around the image: 'nearest' its outermost pixels, 'constant' cval, 'reflect' the image
             mirrored, 'wrap' the image again.
@@ -134,9 +134,9 @@ def apply_affine_transform(x, theta=0, tx=0, ty=0, shear=0, zx=1, zy=1, row_axis
 
     Example:
         >>> apply_affine_transform(np.eye(3)[..., None], tx=1, row_axis=0, col_axis=1, channel_axis=2)[..., 0]
-        array([[0., 1., 0.],
-               [0., 0., 1.],
-               [0., 0., 1.]])
+        array([[0., 0., 0.],
+               [1., 0., 0.],
+               [0., 1., 1.]])
     """
     x = np.asarray(x)
     if x.ndim != 3 or sorted((row_axis, col_axis, channel_axis)) != [0, 1, 2] or channel_axis == 1:
@@ -181,9 +181,10 @@ def random_shift(x, wrg, hrg, row_axis=1, col_axis=2, channel_axis=0, fill_mode=
 
     Args:
         x: array of three axes.
-        wrg, hrg: the largest parts of width and height.
+        wrg, hrg: the largest parts of width and height; as in Keras the width's part moves up and down.
         row_axis, col_axis, channel_axis, fill_mode, cval, interpolation_order: see `apply_affine_transform`.
     """
+    # Keras moves to the sides by a part of the height, and up and down by a part of the width; so does this.
     tx = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
     ty = np.random.uniform(-wrg, wrg) * x.shape[col_axis]
     return _random_affine(x, (row_axis, col_axis, channel_axis), fill_mode, cval, interpolation_order, tx=tx, ty=ty)
