@@ -109,8 +109,8 @@ def test_what_does_not_fit_is_explained():
         _core.affine(x, t, x, 6, "nearest", 0.0)
     with pytest.raises(ValueError, match="at least one pixel"):
         _core.affine(_core.Buffer.allocate((2, 0, 3, 1)), t, x, 1, "nearest", 0.0)
-    index, weight = np.array([[3]], "int32"), np.ones((1, 1), "float32")
+    index, weight = (_core.Buffer.wrap(a) for a in (np.array([[3]], "int32"), np.ones((1, 1), "float32")))
     with pytest.raises(ValueError, match="inside the image. Received: 3"):
-        _core.resample(x, _core.Buffer.wrap(index), _core.Buffer.wrap(weight), _core.Buffer.allocate((2, 1, 3, 1)), 1, False)
+        _core.resample(x, index, weight, _core.Buffer.allocate((2, 1, 3, 1)), 1, False)
     with pytest.raises(ValueError, match="uint64 variable of two numbers"):
         RandomUniform((3,), 0, 1).outputs(_core.Buffer.allocate((2,), "int64"), keep=False)
