@@ -109,7 +109,7 @@ def test_predictions_say_what_is_right(model):
         assert len(figure.axes) == 6 and f"{(p.argmax(1) == Y)[:6].sum()} of 6 right" in texts(figure)
         for i, axes in enumerate(figure.axes):
             title = axes.get_title()
-            assert title.startswith(f"{names[p[i].argmax()]} {100 * p[i].max():.0f} %")
+            assert title.startswith(f"{names[p[i].argmax()]}: {100 * p[i].max():.0f} %")
             assert ("is " + names[Y[i]] in title) == (p[i].argmax() != Y[i])
     assert "predictions" in texts(utils.plot_predictions(p, (X * 255).astype("uint8")))
     assert len(utils.plot_predictions(np.array([[0.2], [0.9]]), X[:2, ..., 0]).axes) == 2

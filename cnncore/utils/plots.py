@@ -298,10 +298,10 @@ def plot_predictions(model, images, labels=None, class_names=None, count=20, col
         _show(one, shown[i])
         sure = ""
         if predictions.ndim == 2 and predictions.shape[1] > 1:
-            sure = f" {100 * predictions[i].max():.0f} %"
+            sure = f": {100 * predictions[i].max():.0f} %"
         elif predictions.dtype.kind == "f":
             p = float(predictions.reshape(len(shown), -1)[i, 0])
-            sure = f" {100 * max(p, 1 - p):.0f} %"
+            sure = f": {100 * max(p, 1 - p):.0f} %"
         wrong = right is not None and classes[i] != right[i]
         text = name(classes[i]) + sure + (f"\n(is {name(right[i])})" if wrong else "")
         one.set_title(text, fontsize=8, color="#333333" if right is None else _WRONG if wrong else _RIGHT)
