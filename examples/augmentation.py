@@ -2,6 +2,7 @@
 import argparse
 import os
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from cnncore import Input, Sequential, layers, utils
@@ -43,10 +44,13 @@ def main():
     x_copies, y_copies = copies[0]
     x_doubled, y_doubled = np.concatenate([x_train, x_copies]), np.concatenate([y_train, y_copies])
     print(f"Training sets: {x_train.shape} and, doubled, {x_doubled.shape}")
-    side_by_side = np.concatenate([x_train[:10], x_copies[:10]])
-    utils.plot_predictions(np.concatenate([y_train[:10], y_copies[:10]]), side_by_side,
-                           class_names=fashion_mnist.CLASSES, columns=10).savefig(
-        os.path.join(options.out, "augmentation_images.png"))
+    _, rows = plt.subplots(2, 10, figsize=(12, 2.6), layout="constrained")
+    for column in range(10):
+        for axes, image in ((rows[0, column], x_train[column]), (rows[1, column], x_copies[column])):
+            axes.imshow(image[..., 0], cmap="gray")
+            axes.axis("off")
+        rows[0, column].set_title(fashion_mnist.CLASSES[y_train[column]], fontsize=9)
+    plt.savefig(os.path.join(options.out, "augmentation_images.png"))
 
     accuracies = {}
     for name, x, y in (("as it is", x_train, y_train), ("doubled", x_doubled, y_doubled)):
