@@ -14,6 +14,7 @@ from cnncore.preprocessing.image import ImageDataGenerator
 
 keras_image = pytest.importorskip("keras.src.legacy.preprocessing.image")
 pytest.importorskip("scipy.ndimage")
+pytestmark = pytest.mark.filterwarnings("ignore:Please import")  # how Keras finds SciPy
 
 
 def pictures(n=6, shape=(20, 24, 3), seed=0):

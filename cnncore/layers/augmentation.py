@@ -10,7 +10,7 @@ from cnncore.layers.preprocessing import ImageLayer, _with_size
 from cnncore.op import apply
 from cnncore.ops import image
 from cnncore.ops.random import random_uniform
-from cnncore.random import SeedGenerator
+from cnncore.random import SeedGenerator, next_seed
 from cnncore.tensor import Tensor, convert
 
 
@@ -246,6 +246,7 @@ class RandomCrop(RandomImageLayer):
     """
 
     def __init__(self, height, width, seed=None, data_format=None, name=None, **kwargs):
+        seed = next_seed() % 2**31 if seed is None else seed  # which its configuration keeps, as Keras's does
         super().__init__(seed=seed, data_format=data_format, name=name, **kwargs)
         self.height = checks.whole(height, "RandomCrop", "height")
         self.width = checks.whole(width, "RandomCrop", "width")

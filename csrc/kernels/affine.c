@@ -2,13 +2,6 @@
 
 #define MOST_TAPS 6 /* pixels along an axis that a spline of degree 5 meets */
 
-/* A product that is rounded before it is added to, on tiers that fuse both too: at the edge of an image the last bit
- * decides between a pixel and the fill value. */
-INLINE double rounded(double d) {
-    __asm__("" : "+m"(d));
-    return d;
-}
-
 /* A place on an axis of n pixels, brought to where x is to be read; NaN where the fill value stands. */
 INLINE double place(double at, int64_t n, const int fill) {
     double last = (double)(n - 1);
@@ -75,7 +68,25 @@ INLINE int find_taps(double at, int64_t n, const int fill, const int order, int6
     return 1;
 }
 
-KERNEL_WORK(affine) { return image_work(a->batch, a->out_h, a->out_h * a->out_w * a->channels); }
+/* The part of an image's places that a column of y adds: row[ox] = t[1] * ox and column[ox] = t[4] * ox. The products
+ * are rounded before anything is added to them, on tiers that fuse both too: at the edge of an image the last bit
+ * decides between a pixel and the fill value. */
+static void column_parts(const double *t, int64_t out_w, double *row, double *column) {
+    for (int64_t ox = 0; ox < out_w; ox++) row[ox] = t[1] * (double)ox, column[ox] = t[4] * (double)ox;
+    __asm__ volatile("" : : "r"(row), "r"(column) : "memory");
+}
+
+INLINE double row_part(double t, int64_t oy) {
+    double part = t * (double)oy;
+    __asm__("" : "+m"(part)); /* rounded, likewise */
+    return part;
+}
+
+KERNEL_WORK(affine) {
+    cnn_work work = image_work(a->batch, a->out_h, a->out_h * a->out_w * a->channels);
+    work.scratch = (size_t)a->out_w * 2 * sizeof(double);
+    return work;
+}
 
 /* One pixel of y by any taps. */
 static void affine_pixel(const cnn_affine_args *a, const float *x, double row, double column, float *y) {
@@ -105,46 +116,68 @@ INLINE void affine_inside(const float *x, int64_t in_w, const int64_t channels, 
     }
 }
 
-KERNEL_RUN(affine) {
-    int64_t channels = a->channels;
+/* One pixel of y as the nearest of x, which does not lie outside. */
+INLINE void affine_nearest(const float *x, int64_t in_w, const int64_t channels, double row, double column, float *y) {
+    const float *from = x + ((int64_t)(row + 0.5) * in_w + (int64_t)(column + 0.5)) * channels;
+    for (int64_t c = 0; c < channels; c++) y[c] = from[c];
+}
+
+/* A row of y. `channels` is a constant where this is inlined. */
+INLINE void affine_row(const cnn_affine_args *a, const int64_t channels, const float *x, const double *t, int64_t oy,
+                       const double *row_parts, const double *column_parts, float *y) {
     double last_row = (double)(a->in_h - 1), last_column = (double)(a->in_w - 1);
-    for (int64_t task = begin; task < end; task++) {
-        int64_t image = task / a->out_h, oy = task % a->out_h;
-        const double *t = a->transform + image * 6;
-        const float *x = a->x + image * a->in_h * a->in_w * channels;
-        float *y = a->y + task * a->out_w * channels;
-        double row0 = rounded(t[0] * (double)oy), column0 = rounded(t[3] * (double)oy);
-        for (int64_t ox = 0; ox < a->out_w; ox++, y += channels) {
-            double row = row0 + rounded(t[1] * (double)ox) + t[2];
-            double column = column0 + rounded(t[4] * (double)ox) + t[5];
-            if (a->order != 1 || !(row >= 0 && row < last_row && column >= 0 && column < last_column))
-                affine_pixel(a, x, row, column, y);
-            else if (channels == 1)
-                affine_inside(x, a->in_w, 1, row, column, y);
-            else if (channels == 3)
-                affine_inside(x, a->in_w, 3, row, column, y);
-            else
-                affine_inside(x, a->in_w, channels, row, column, y);
-        }
+    double row0 = row_part(t[0], oy), column0 = row_part(t[3], oy);
+    for (int64_t ox = 0; ox < a->out_w; ox++, y += channels) {
+        double row = row0 + row_parts[ox] + t[2], column = column0 + column_parts[ox] + t[5];
+        int inside = row >= 0 && row < last_row && column >= 0 && column < last_column;
+        if (inside && a->order == 1)
+            affine_inside(x, a->in_w, channels, row, column, y);
+        else if (inside && a->order == 0)
+            affine_nearest(x, a->in_w, channels, row, column, y);
+        else
+            affine_pixel(a, x, row, column, y);
     }
 }
 
-KERNEL_WORK(affine_dx) { return image_work(a->batch, 1, a->out_h * a->out_w * a->channels); }
+KERNEL_RUN(affine) {
+    double *row_parts = scratch, *columns = row_parts + a->out_w;
+    for (int64_t task = begin, of = -1; task < end; task++) {
+        int64_t image = task / a->out_h, oy = task % a->out_h;
+        const double *t = a->transform + image * 6;
+        const float *x = a->x + image * a->in_h * a->in_w * a->channels;
+        float *y = a->y + task * a->out_w * a->channels;
+        if (image != of) column_parts(t, a->out_w, row_parts, columns);
+        of = image;
+        if (a->channels == 1)
+            affine_row(a, 1, x, t, oy, row_parts, columns, y);
+        else if (a->channels == 3)
+            affine_row(a, 3, x, t, oy, row_parts, columns, y);
+        else
+            affine_row(a, a->channels, x, t, oy, row_parts, columns, y);
+    }
+}
+
+KERNEL_WORK(affine_dx) {
+    cnn_work work = image_work(a->batch, 1, a->out_h * a->out_w * a->channels);
+    work.scratch = (size_t)a->out_w * 2 * sizeof(double);
+    return work;
+}
 
 KERNEL_RUN(affine_dx) {
     int64_t channels = a->channels, size = a->in_h * a->in_w * channels, iy[MOST_TAPS], ix[MOST_TAPS];
     float wy[MOST_TAPS], wx[MOST_TAPS];
+    double *row_parts = scratch, *columns = row_parts + a->out_w;
     for (int64_t image = begin; image < end; image++) {
         const double *t = a->transform + image * 6;
         const float *dy = a->dy + image * a->out_h * a->out_w * channels;
         float *dx = a->dx + image * size;
         if (!a->accumulate) memset(dx, 0, (size_t)size * sizeof *dx);
-        for (int64_t oy = 0; oy < a->out_h; oy++)
+        column_parts(t, a->out_w, row_parts, columns);
+        for (int64_t oy = 0; oy < a->out_h; oy++) {
+            double row0 = row_part(t[0], oy), column0 = row_part(t[3], oy);
             for (int64_t ox = 0; ox < a->out_w; ox++, dy += channels) {
-                double row = rounded(t[0] * (double)oy) + rounded(t[1] * (double)ox) + t[2];
-                double column = rounded(t[3] * (double)oy) + rounded(t[4] * (double)ox) + t[5];
-                if (!find_taps(row, a->in_h, a->fill, a->order, iy, wy) ||
-                    !find_taps(column, a->in_w, a->fill, a->order, ix, wx))
+                if (!find_taps(row0 + row_parts[ox] + t[2], a->in_h, a->fill, a->order, iy, wy) ||
+                    !find_taps(column0 + columns[ox] + t[5], a->in_w, a->fill, a->order, ix, wx))
                     continue;
                 for (int i = 0; i <= a->order; i++)
                     for (int j = 0; j <= a->order; j++) {
@@ -153,6 +186,7 @@ KERNEL_RUN(affine_dx) {
                         for (int64_t c = 0; c < channels; c++) to[c] += wy[i] * wx[j] * dy[c];
                     }
             }
+        }
     }
 }
 
