@@ -204,8 +204,10 @@ class _Reader:
     def resize(self, pixels):
         from cnncore.ops import image
 
-        x = image.resize(pixels.astype("float32"), self.size, self.interpolation, crop_to_aspect_ratio=self.crops,
-                         pad_to_aspect_ratio=self.pads).numpy()
+        x = pixels.astype("float32")
+        if x.shape[:2] != self.size:
+            x = image.resize(x, self.size, self.interpolation, crop_to_aspect_ratio=self.crops,
+                             pad_to_aspect_ratio=self.pads).numpy()
         return x.transpose(2, 0, 1) if self.channels_first else x
 
 
