@@ -98,7 +98,7 @@ def test_pixels_are_taken_whole_where_nothing_lies_between(order):
 
 
 def test_a_recorded_step_computes_exactly_what_eager_computes_on_any_number_of_threads():
-    x, y = pictures((9, 12, 12, 3)), np.arange(9.0) % 2
+    x, y = pictures((40, 24, 24, 3)), np.arange(40.0) % 2  # large enough for steps that run depth first
     results = []
     before = cnncore.get_num_threads()
     try:
@@ -107,13 +107,14 @@ def test_a_recorded_step_computes_exactly_what_eager_computes_on_any_number_of_t
                 cnncore.set_num_threads(threads)
                 cnncore.utils.set_random_seed(1)
                 model = cnncore.Sequential([
-                    cnncore.Input((12, 12, 3)), layers.RandomFlip(seed=1), layers.RandomRotation(0.1, seed=2),
+                    cnncore.Input((24, 24, 3)), layers.Conv2D(3, 1), layers.RandomFlip(seed=1),
+                    layers.RandomRotation(0.1, seed=2),
                     layers.RandomZoom(0.2, seed=3), layers.RandomTranslation(0.1, 0.1, seed=4),
                     layers.RandomContrast(0.2, seed=5), layers.RandomBrightness(0.1, seed=6),
-                    layers.RandomCrop(10, 10, seed=7), layers.Resizing(8, 9), layers.CenterCrop(7, 7),
+                    layers.RandomCrop(20, 20, seed=7), layers.Resizing(16, 17), layers.CenterCrop(15, 15),
                     layers.Rescaling(1 / 255), layers.Conv2D(4, 3, activation="relu"), layers.Flatten(), layers.Dense(1)])
                 model.compile("adam", "mse", run_eagerly=eager)
-                losses = model.fit(x, y, epochs=3, batch_size=4, verbose=0).history["loss"]
+                losses = model.fit(x, y, epochs=2, batch_size=20, verbose=0).history["loss"]
                 results.append((losses, model.get_weights(), model.predict(x, verbose=0)))
     finally:
         cnncore.set_num_threads(before)
