@@ -240,3 +240,14 @@ def test_numpys_reductions_take_the_tensors_of_a_dataset(name):
     (batch,) = utils.Dataset.from_tensor_slices(x).batch(3)
     for options in ({}, {"axis": 1}):
         assert np.allclose(np.asarray(getattr(np, name)(batch, **options)), getattr(np, name)(x, **options))
+
+
+@pytest.mark.parametrize("name", ["array_to_img", "get_file", "image_dataset_from_directory", "img_to_array", "load_img",
+                                  "normalize", "save_img", "set_random_seed", "split_dataset", "to_categorical"])
+def test_signatures_are_kerass(name):
+    import inspect
+
+    import keras
+
+    ours, theirs = (inspect.signature(getattr(module.utils, name)).parameters.values() for module in (cnncore, keras))
+    assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]
