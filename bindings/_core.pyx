@@ -6,6 +6,7 @@ from libc.string cimport memcpy, memset
 from cnn cimport *
 from cnn_elementwise cimport *
 from cnn_layers cimport *
+from cnn_images cimport *
 
 import numpy as np
 cimport numpy as cnp
@@ -18,3 +19,4 @@ include "program.pxi"
 include "kernels_conv.pxi"
 include "kernels_layers.pxi"
 include "kernels_elementwise.pxi"
+include "kernels_images.pxi"

@@ -198,6 +198,9 @@ def _attach():
     """Gives Tensor its arithmetic: x + y, y - x, x < y, x.sum(axis), ..."""
     def method(name):
         def call(self, *args, **options):
+            for word in ("out", "dtype"):  # np.min(tensor) and its kin pass these on
+                if word in options and options[word] is None:
+                    del options[word]
             return getattr(_ops(), name)(self, *args, **options)
         call.__doc__ = f"See cnncore.ops.{name}."
         return call

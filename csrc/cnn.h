@@ -122,5 +122,6 @@ typedef struct {
 #include "contracts/conv.h"
 #include "contracts/elementwise.h"
 #include "contracts/layers.h"
+#include "contracts/images.h"
 
 #endif

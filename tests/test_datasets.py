@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from data import real_data
 
-from cnncore.datasets import cifar10, digits, fashion_mnist, files, formats, mnist
+from cnncore.datasets import cifar10, cifar100, digits, fashion_mnist, files, formats, mnist
 
 
 @pytest.fixture
@@ -16,10 +16,10 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNCORE_HOME", str(tmp_path / "own"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
 
-    def no_network(address, path, sha256):
+    def no_network(address, path, known_hash):
         raise ConnectionError("no network in tests")
 
-    monkeypatch.setattr(files, "_fetch", no_network)
+    monkeypatch.setattr(files, "fetch", no_network)
     (tmp_path / "own" / "datasets").mkdir(parents=True)
     return tmp_path / "own" / "datasets"
 
@@ -115,13 +115,50 @@ def test_cifar10_is_read_from_its_tar_file(home):
     check(cifar10.load_data(), wanted)
 
 
+def cifar100_parts():
+    parts = []
+    for seed in range(2):
+        x, fine = images(6, (32, 32, 3), seed)
+        fine, coarse = fine[:, None] * 9, fine[:, None] * 2
+        planes = x.transpose(0, 3, 1, 2).reshape(6, -1)
+        parts.append((np.concatenate([coarse, fine, planes], 1).tobytes(), x, {"fine": fine, "coarse": coarse}))
+    return parts
+
+
+@pytest.mark.parametrize("label_mode", ["fine", "coarse"])
+@pytest.mark.parametrize("form", ["folder", "tar", "npz"])
+def test_cifar100_is_read_in_every_form(home, form, label_mode):
+    train, test = cifar100_parts()
+    if form == "folder":
+        (home / "cifar-100-binary").mkdir()
+        for name, part in zip(cifar100._NAMES, (train, test)):
+            (home / "cifar-100-binary" / name).write_bytes(part[0])
+    elif form == "tar":
+        make_tar(home / "cifar-100-binary.tar.gz",
+                 [member(f"cifar-100-binary/{name}", part[0]) for name, part in zip(cifar100._NAMES, (train, test))])
+    else:
+        np.savez(home / "cifar100.npz", x_train=train[1], x_test=test[1], y_train=train[2]["fine"],
+                 y_test=test[2]["fine"], y_train_coarse=train[2]["coarse"], y_test_coarse=test[2]["coarse"])
+    check(cifar100.load_data(label_mode), (train[1], train[2][label_mode], test[1], test[2][label_mode]))
+
+
+def test_cifar100_knows_its_classes_and_refuses_other_label_modes(home):
+    assert len(set(cifar100.CLASSES)) == 100 and len(set(cifar100.COARSE_CLASSES)) == 20
+    assert list(cifar100.CLASSES) == sorted(cifar100.CLASSES)
+    with pytest.raises(ValueError, match="label_mode='medium'"):
+        cifar100.load_data("medium")
+    with pytest.raises(ValueError, match="labels are 0 to 19, it has a 20"):
+        formats.cifar_records(bytes([20, 0]) + bytes(3072), "train.bin", (20, 100))
+
+
 def test_cifar10_is_read_from_npz(home):
     _, (x, y, xt, yt) = cifar_parts()
     np.savez(home / "cifar10.npz", x_train=x, y_train=y, x_test=xt, y_test=yt)
     check(cifar10.load_data(), (x, y, xt, yt))
 
 
-@pytest.mark.parametrize("load", [mnist.load_data, fashion_mnist.load_data, cifar10.load_data])
+@pytest.mark.parametrize("load", [mnist.load_data, fashion_mnist.load_data, cifar10.load_data,
+                                  cifar100.load_data])
 def test_without_network_the_error_says_what_to_put_where(home, load):
     with pytest.raises(OSError) as error:
         load()

@@ -31,3 +31,17 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
         if self.model is not None:
             self.model.history = self
+
+    def plot(self):
+        """The training as curves over its epochs, one picture for each metric.
+
+        Returns:
+            matplotlib figure.
+
+        Raises:
+            ValueError: there is no epoch to draw.
+            ImportError: matplotlib is not installed.
+        """
+        from cnncore.utils.plots import plot_history
+
+        return plot_history(self.history, self.epoch)

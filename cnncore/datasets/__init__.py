@@ -1,7 +1,7 @@
-"""Data sets: MNIST, Fashion-MNIST, CIFAR-10 and scikit-learn's digits, from disk or downloaded."""
+"""Data sets: MNIST, Fashion-MNIST, CIFAR-10, CIFAR-100 and scikit-learn's digits, from disk or downloaded."""
 from importlib import import_module
 
-__all__ = ["cifar10", "digits", "fashion_mnist", "mnist"]
+__all__ = ["cifar10", "cifar100", "digits", "fashion_mnist", "mnist"]
 
 
 def __getattr__(name):

@@ -43,22 +43,23 @@ def download(what, files, folder=""):
         path = target / name
         if not path.is_file():
             try:
-                _fetch(address, path, sha256)
+                fetch(address, path, f"sha256:{sha256}")
             except Exception as error:
                 raise OSError(_advice(what, files, target, error)) from error
         paths.append(path)
     return paths
 
 
-def _fetch(address, path, sha256):
-    """Downloads one file beside its place, checks it, and moves it there."""
+def fetch(address, path, known_hash):
+    """Downloads one file beside its place, checks it by 'sha256:...' or 'md5:...', None where that is not known, and
+    moves it there."""
     import pooch
 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = f".{path.name}.part{os.getpid()}"
     downloader = pooch.HTTPDownloader(progressbar=_Progress(path.name), timeout=20)
     try:
-        fetched = pooch.retrieve(address, f"sha256:{sha256}", part, path.parent, downloader=downloader)
+        fetched = pooch.retrieve(address, known_hash, part, path.parent, downloader=downloader)
         with open(fetched, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(fetched, path)

@@ -75,22 +75,30 @@ def read_idx(path, axes):
     return np.frombuffer(data, np.uint8).reshape(shape).copy()
 
 
-RECORD = 1 + 3 * 32 * 32  # a label, then red, green and blue planes
+PIXELS = 3 * 32 * 32  # red, green and blue planes, after the labels of a record
 
 
-def cifar_records(data, where):
-    """(images (n, 32, 32, 3), labels (n, 1)) of CIFAR-10's binary records.
+def cifar_records(data, where, classes=(10,)):
+    """(images (n, 32, 32, 3), labels (n, 1) for each kind of label) of CIFAR's binary records.
+
+    Args:
+        data: bytes.
+        where: the file, for messages.
+        classes: how many classes each of a record's labels counts: (10,) in CIFAR-10, (20, 100) in CIFAR-100.
 
     Raises:
-        ValueError: these are not whole records, or a label is not from 0 to 9.
+        ValueError: these are not whole records, or a label is none of the classes.
     """
-    if not data or len(data) % RECORD:
-        raise ValueError(f"{where} is no CIFAR-10 file: records have {RECORD} bytes, it holds {len(data)}")
-    records = np.frombuffer(data, np.uint8).reshape(-1, RECORD)
-    labels = records[:, :1].copy()
-    if labels.max() > 9:
-        raise ValueError(f"{where} is no CIFAR-10 file: labels are 0 to 9, it has a {labels.max()}")
-    return np.ascontiguousarray(records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels
+    kind, size = f"CIFAR-{classes[-1]}", len(classes) + PIXELS
+    if not data or len(data) % size:
+        raise ValueError(f"{where} is no {kind} file: records have {size} bytes, it holds {len(data)}")
+    records = np.frombuffer(data, np.uint8).reshape(-1, size)
+    labels = [records[:, i:i + 1].copy() for i in range(len(classes))]
+    for column, count in zip(labels, classes):
+        if column.max() >= count:
+            raise ValueError(f"{where} is no {kind} file: labels are 0 to {count - 1}, it has a {column.max()}")
+    planes = records[:, len(classes):].reshape(-1, 3, 32, 32)
+    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), *labels
 
 
 def read_tar(path, names):

@@ -1,5 +1,14 @@
 """Layers, with Keras's names and arguments."""
 from cnncore.layers.activation import Activation, ReLU, Softmax
+from cnncore.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from cnncore.layers.batch_normalization import BatchNormalization
 from cnncore.layers.conv2d import Conv2D
 from cnncore.layers.dense import Dense
@@ -8,6 +17,7 @@ from cnncore.layers.input_layer import Input, InputLayer
 from cnncore.layers.layer import Layer
 from cnncore.layers.operation import Operation
 from cnncore.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from cnncore.layers.preprocessing import CenterCrop, Normalization, Rescaling, Resizing
 from cnncore.layers.reshaping import Flatten, Reshape
 
 AvgPool2D = AveragePooling2D
@@ -17,7 +27,9 @@ GlobalMaxPool2D = GlobalMaxPooling2D
 Convolution2D = Conv2D
 
 __all__ = [
-    "Activation", "AveragePooling2D", "AvgPool2D", "BatchNormalization", "Conv2D", "Convolution2D", "Dense", "Dropout",
-    "Flatten", "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "GlobalMaxPooling2D", "Input",
-    "InputLayer", "Layer", "MaxPool2D", "MaxPooling2D", "Operation", "ReLU", "Reshape", "Softmax",
+    "Activation", "AveragePooling2D", "AvgPool2D", "BatchNormalization", "CenterCrop", "Conv2D", "Convolution2D",
+    "Dense", "Dropout", "Flatten", "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D",
+    "GlobalMaxPooling2D", "Input", "InputLayer", "Layer", "MaxPool2D", "MaxPooling2D", "Normalization", "Operation",
+    "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
+    "RandomZoom", "ReLU", "Rescaling", "Reshape", "Resizing", "Softmax",
 ]
