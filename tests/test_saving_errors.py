@@ -25,7 +25,7 @@ def test_weights_of_another_model_change_nothing(tmp_path):
     np.testing.assert_array_equal(model.get_weights()[2], before[2])
 
 
-@pytest.mark.parametrize("name", ["model.h5", "model", "model.keras.zip"])
+@pytest.mark.parametrize("name", ["model.hd5", "model", "model.keras.zip"])
 def test_other_endings_are_refused(tmp_path, name):
     model = models.Sequential([layers.Input((5,)), layers.Dense(4)])
     with pytest.raises(ValueError, match=r"ends in '\.keras'"):

@@ -118,13 +118,17 @@ class CallbackList(Callback):
     def on_predict_batch_end(self, batch, logs=None):
         self._call_batch(self._hooks["on_predict_batch_end"], batch, logs)
 
+    def _in_order(self):
+        """The callbacks as they are called: one that saves what the others have done comes last."""
+        return sorted(self.callbacks, key=lambda callback: getattr(callback, "_acts_last", False))
+
     def _last_of(self, kind):
         return next((c for c in reversed(self.callbacks) if isinstance(c, kind)), None)
 
     def _call(self, name, logs, *place):
         """Calls a hook that is not per batch; all callbacks share one dict, so that each sees what others add."""
         logs = logs.as_dict() if isinstance(logs, LazyLogs) else python_logs(logs() if callable(logs) else logs)
-        for callback in self.callbacks:
+        for callback in self._in_order():
             getattr(callback, name)(*place, logs)
         if name.endswith("_begin"):  # a hook may just have been put on a callback
             self._find_batch_hooks()
@@ -138,7 +142,7 @@ class CallbackList(Callback):
             hook(batch, logs=lazy if reads_lazily else lazy.as_dict())
 
     def _find_batch_hooks(self):
-        self._hooks = {name: [(getattr(c, name), getattr(c, "reads_logs_lazily", False)) for c in self.callbacks
+        self._hooks = {name: [(getattr(c, name), getattr(c, "reads_logs_lazily", False)) for c in self._in_order()
                               if _does_something(c, name)] for name in _BATCH_HOOKS}
 
 

@@ -2,6 +2,7 @@
 import warnings
 
 from cnncore.callbacks.callback import Callback
+from cnncore.callbacks.monitor import checked_mode, is_better, metric_direction
 
 
 class EarlyStopping(Callback):
@@ -24,18 +25,16 @@ class EarlyStopping(Callback):
         >>> stop = EarlyStopping(monitor="val_accuracy", mode="max", patience=3, restore_best_weights=True)
     """
 
+    _resumed = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
     def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto", baseline=None,
                  restore_best_weights=False, start_from_epoch=0):
         super().__init__()
-        if mode not in ("auto", "min", "max"):
-            warnings.warn("The mode of EarlyStopping is 'auto', 'min' or 'max'. Received: "
-                          f"mode={mode!r}, 'auto' is used", stacklevel=2)
-            mode = "auto"
         self.monitor = monitor
         self.min_delta = abs(min_delta)
         self.patience = patience
         self.verbose = verbose
-        self.mode = mode
+        self.mode = checked_mode(mode, "EarlyStopping")
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
@@ -91,30 +90,3 @@ class EarlyStopping(Callback):
 
     def _improves(self, value, reference):
         return reference is None or is_better(value, reference, self._direction, self.min_delta)
-
-
-def is_better(value, reference, direction, min_delta=0):
-    """Whether the value is better than the reference by more than `min_delta`; direction is 'min' or 'max'."""
-    return value + min_delta < reference if direction == "min" else value - min_delta > reference
-
-
-def metric_direction(monitor, mode, model, callback):
-    """Which direction is better for a metric, 'min' or 'max', by the mode or else by the model's own metrics."""
-    if mode != "auto":
-        return mode
-    name = monitor.removeprefix("val_")
-    for metric in _all_metrics(model):
-        if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in ("up", "down"):
-            return "max" if metric._direction == "up" else "min"
-    if name == "loss":
-        return "min"
-    if name == "acc" or name.endswith("accuracy"):
-        return "max"
-    raise ValueError(f"{callback} needs to know whether more or less of its metric is better. Received: "
-                     f"monitor={monitor!r} with mode='auto', pass mode='max' or mode='min'")
-
-
-def _all_metrics(model):
-    """The model's metrics, with those inside containers."""
-    for metric in getattr(model, "metrics", ()):
-        yield from getattr(metric, "metrics", None) or [metric]

@@ -1,4 +1,5 @@
 """Data for training: arrays as they come from users, checked once, and read batch by batch without a second copy."""
+import itertools
 import math
 
 import numpy as np
@@ -149,24 +150,40 @@ class Batches:
         """Steps of an epoch."""
         return self.steps_per_epoch or self.batch_count
 
-    def epoch(self, number):
-        """Yields (first row, rows) of every batch of an epoch, having drawn the order of the rows.
+    def epoch(self, number, skip=0):
+        """Yields (first row, rows) of every batch of an epoch, but for the first `skip` ones, having drawn the order.
 
         The order depends on the seed and on how many passes were made before alone, so that a training that is
-        resumed at an epoch goes on as the uninterrupted one.
+        resumed goes on as the uninterrupted one.
         """
         if self.steps_per_epoch is None:
-            self._next, self._passes = 0, number
-        if self._next == 0:
+            self._next, self._passes = skip, number
+        if self._next == 0 or skip:
             self._draw()
-        for _ in range(self.steps):
+        for _ in range(self.steps - skip):
             if self._next >= self.batch_count:
-                return
+                break
             first = self._next * self.batch_size
             self._next += 1
             yield first, min(self.batch_size, self.rows - first)
         if self._next >= self.batch_count:
             self._next, self._passes = 0, self._passes + 1
+
+    def position(self):
+        """Where in the data a training is, for `resumption`; numbers that JSON can hold."""
+        return {"rows": self.rows, "seed": self.seed, "next": self._next, "passes": self._passes}
+
+    def resumption(self, position):
+        """A function without arguments that goes to a position of the same data."""
+        rows, seed, following, passes = (position[key] for key in ("rows", "seed", "next", "passes"))
+        if rows != self.rows or (seed is None) != (self.seed is None):
+            raise ValueError(f"{rows} samples instead of {self.rows}, or shuffled where these are not")
+
+        def resume():
+            self.seed, self._next, self._passes = seed, int(following), int(passes)
+            self._draw()
+
+        return resume
 
     def _draw(self):
         if not self.shuffle:
@@ -280,35 +297,67 @@ class Stream:
     def __init__(self, source, steps=None, shuffle=False, class_weight=None, integers=()):
         self.source, self.steps_per_epoch = source, steps
         self.class_weight, self.integers = class_weight, integers
-        self.indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
+        self.indexed = hasattr(source, "__getitem__") and (hasattr(source, "__len__") or hasattr(source, "num_batches"))
         self.seed = random.next_seed() if shuffle and self.indexed else None
         self._iterator, self._head = None, None
+        self._pass, self._taken = 0, 0  # the epoch that the iterator is of, and the batches it has given
 
     @property
     def steps(self):
         """Steps of an epoch, None if that is not known."""
         if self.steps_per_epoch:
             return self.steps_per_epoch
-        return len(self.source) if hasattr(self.source, "__len__") else None
+        return self._length()
 
     def first(self):
         """The first batch, which is kept for the epoch to come."""
         if self._head is None:
             self._head = self._batch(next(self._items(0), None))
+            self._taken += 1
         return self._head
 
     def _items(self, number):
         if self._iterator is None:
+            self._pass, self._taken = number, 0
             self._iterator = self._indexed(number) if self.indexed else iter(self.source)
         return self._iterator
 
-    def _indexed(self, number):
-        order = range(len(self.source))
-        if self.seed is not None:
+    def position(self):
+        """Where in the data a training is, for `resumption`; numbers that JSON can hold."""
+        return {"seed": self.seed, "pass": self._pass if self._iterator is not None else None, "taken": self._taken}
+
+    def resumption(self, position):
+        """A function without arguments that goes to a position of the same data; a generator begins anew."""
+        seed, number, taken = (position[key] for key in ("seed", "pass", "taken"))
+        if (seed is None) != (self.seed is None):
+            raise ValueError("batches that are shuffled where these are not, or the reverse")
+
+        def resume():
+            self.seed = seed
+            if self.indexed:
+                self._iterator = self._head = None  # the first batch was looked up in another order
+                if number is not None:
+                    self._iterator = self._indexed(int(number), int(taken))
+                    self._pass, self._taken = int(number), int(taken)
+
+        return resume
+
+    def _indexed(self, number, skip=0):
+        if self._length() is None:
+            order = itertools.count(skip)
+        elif self.seed is None:
+            order = range(skip, self._length())
+        else:
             rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, number], "uint64")))
-            order = rng.permutation(len(self.source)).tolist()
+            order = rng.permutation(self._length())[skip:].tolist()
         for i in order:
             yield self.source[i]
+
+    def _length(self):
+        """How many batches the source has; None for one without end, or whose end is not known."""
+        if hasattr(self.source, "num_batches"):
+            return self.source.num_batches
+        return len(self.source) if hasattr(self.source, "__len__") else None
 
     def _batch(self, data):
         if data is None:
@@ -317,9 +366,13 @@ class Stream:
         rows = len(flatten(to_nest(x))[0])
         return Batches(x, y, sample_weight, max(rows, 1), class_weight=self.class_weight, integers=self.integers)
 
-    def epoch(self, number):
-        """Yields the Batches of an epoch, each of a single batch."""
-        limit, seen = self.steps_per_epoch or math.inf, 0
+    def epoch(self, number, skip=0):
+        """Yields the Batches of an epoch, each of a single batch, but for the first `skip` ones."""
+        limit, seen = self.steps_per_epoch or math.inf, skip
+        if skip and not self.indexed and self.steps_per_epoch is None:
+            self._head = None
+            for _ in itertools.islice(self._items(number), skip):
+                pass
         while seen < limit:
             if self._head is not None:
                 batch, self._head = self._head, None
@@ -330,13 +383,14 @@ class Stream:
                     if self.indexed and self.steps_per_epoch and seen:
                         continue  # a data set with a length starts again
                     break
+                self._taken += 1
                 batch = self._batch(data)
             seen += 1
             yield batch
         if self.steps_per_epoch is None:
             self._iterator = None
-            if hasattr(self.source, "on_epoch_end"):
-                self.source.on_epoch_end()
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
 
 
 def batches_of(x, y=None, sample_weight=None, batch_size=None, steps=None, shuffle=False, class_weight=None,

@@ -6,6 +6,7 @@ from cnncore.callbacks import CallbackList, LazyLogs
 from cnncore.callbacks.lazy_logs import python_logs
 from cnncore.models.data import Batches, Stream, batches_of, split_validation, unpack_x_y_sample_weight
 from cnncore.models.steps import Collector, Runner, shapes_of, values_of
+from cnncore.models.training import Training
 from cnncore.nest import flatten
 from cnncore.random import as_integer
 
@@ -34,23 +35,29 @@ def fit(model, x, y, batch_size, epochs, verbose, callbacks, validation_split, v
                                  epochs=epochs, steps=data.steps)
     train, test = Runner(model, "train", bound=True), Runner(model, "test", bound=True)
     model.stop_training = False
-    callbacks.on_train_begin()
+    training = Training(model, data, callbacks, initial_epoch)
+    object.__setattr__(model, "_training", training)
+    callbacks.on_train_begin()  # where a killed training may be taken up again
     logs = None
-    for epoch in range(initial_epoch, epochs):
-        model.reset_metrics()
+    for epoch in range(training.epoch, epochs):
+        done = training.batch
+        if not done:
+            model.reset_metrics()
         callbacks.on_epoch_begin(epoch)
         step = run_epoch(model, train, data, epoch, callbacks.on_train_batch_begin, callbacks.on_train_batch_end,
-                         "stop_training")
+                         "stop_training", training)
         logs = epoch_logs(model, step)
+        training.epoch, training.batch = epoch + 1, 0
         if validation is not None and _validates(epoch, validation_freq):
             found = run_evaluation(model, test, validation, callbacks)
             logs.update({f"val_{name}": value for name, value in found.items()})
         callbacks.on_epoch_end(epoch, logs)
-        if model.stop_training or step is None:
+        if model.stop_training or step is None and not done:
             break
     if model.optimizer is not None and epochs > 0:
         model.optimizer.finalize_variable_values(model.trainable_weights)
     callbacks.on_train_end(logs)
+    object.__setattr__(model, "_training", None)
     return model.history
 
 
@@ -136,21 +143,24 @@ def _one_batch(model, x, y, sample_weight, class_weight=None):
     return Batches(x, y, sample_weight, steps=1, class_weight=class_weight, integers=_integer_inputs(model))
 
 
-def run_epoch(model, runner, data, epoch, on_begin, on_end, stop):
-    """Runs one epoch and returns its last step, None if there was no batch."""
-    step, number, group = None, 0, model.steps_per_execution
+def run_epoch(model, runner, data, epoch, on_begin, on_end, stop, training=None):
+    """Runs one epoch, or the rest of one that was begun, and returns its last step; None if there was no batch."""
+    step, number, group = None, 0 if training is None else training.batch, model.steps_per_execution
+    done = number
 
     def read():
         return step_logs(model, step)
 
     stream = isinstance(data, Stream)
-    for batches, first, rows in _batches(data, epoch):
+    for batches, first, rows in _batches(data, epoch, done):
         if number % group == 0:
             on_begin(number)
         if stream:
             check_targets(model, batches)
         step = runner.run(batches, first, rows)
         number += 1
+        if training is not None:
+            training.batch = number
         if number % group == 0:
             on_end(number - 1, LazyLogs(read))
             if getattr(model, stop):
@@ -160,19 +170,19 @@ def run_epoch(model, runner, data, epoch, on_begin, on_end, stop):
     if data.steps_per_epoch and number < data.steps_per_epoch:
         warnings.warn(f"An epoch should have {data.steps_per_epoch} steps, but the data had batches for {number} only; "
                       "give more data, or fewer steps", stacklevel=4)
-    elif step is None:
+    elif step is None and not done:
         warnings.warn("The data had no batch for this epoch: a generator ends once; pass steps_per_epoch and let it go "
                       "on for all epochs", stacklevel=4)
     return step
 
 
-def _batches(data, epoch):
+def _batches(data, epoch, skip=0):
     """(Batches, first row, rows) of each batch of an epoch."""
     if isinstance(data, Stream):
-        for batches in data.epoch(epoch):
+        for batches in data.epoch(epoch, skip):
             yield batches, 0, batches.rows
     else:
-        for first, rows in data.epoch(epoch):
+        for first, rows in data.epoch(epoch, skip):
             yield data, first, rows
 
 

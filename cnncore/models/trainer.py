@@ -28,6 +28,7 @@ class Trainer:
     _compile_metrics = None
     _loss_tracker = None
     _compile_arguments = None
+    _training = None  # the running fit, see models/training.py
 
     # ---- compile -------------------------------------------------------------------------------------------------
 

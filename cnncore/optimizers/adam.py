@@ -1,4 +1,5 @@
 """Adam and AdamW: steps scaled by running means of the gradient and of its square."""
+from cnncore import ops
 from cnncore.ops.optimizers import adam
 from cnncore.optimizers.optimizer import Optimizer
 
@@ -12,12 +13,9 @@ class Adam(Optimizer):
         beta_1: how much of m is kept at each step.
         beta_2: how much of v is kept at each step.
         epsilon: number that keeps the divisor from 0.
-        amsgrad: only False is supported.
+        amsgrad: whether to divide by the largest v so far (Reddi et al. 2018).
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as for `Optimizer`.
-
-    Raises:
-        ValueError: `amsgrad` is set.
 
     Example:
         >>> import cnncore
@@ -35,10 +33,8 @@ class Adam(Optimizer):
                  **kwargs):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
                          ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)
-        if amsgrad:
-            raise ValueError("The variant AMSGrad is not supported yet. Received: amsgrad=True, leave it at False")
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
-        self._momentums, self._velocities = [], []
+        self._momentums, self._velocities, self._velocity_hats = [], [], []
 
     def build(self, variables):
         if self.built:
@@ -46,11 +42,26 @@ class Adam(Optimizer):
         super().build(variables)
         self._momentums, self._velocities = self.add_optimizer_variables(self._trainable_variables,
                                                                          ["momentum", "velocity"])
+        if self.amsgrad:
+            self._velocity_hats = self.add_optimizer_variables(self._trainable_variables, "velocity_hat")
 
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
-        adam(variable, gradient, self._momentums[i], self._velocities[i], self._iterations, learning_rate, self.beta_1,
-             self.beta_2, self.epsilon)
+        if not self.amsgrad:
+            adam(variable, gradient, self._momentums[i], self._velocities[i], self._step, learning_rate, self.beta_1,
+                 self.beta_2, self.epsilon)
+            return
+        m, v, largest = self._momentums[i], self._velocities[i], self._velocity_hats[i]
+        m.assign(m + (gradient - m) * (1 - self.beta_1))
+        v.assign(v + (ops.square(gradient) - v) * (1 - self.beta_2))
+        largest.assign(ops.maximum(largest, v))
+        variable.assign_sub(self._alpha * m / (ops.sqrt(largest) + self.epsilon))
+
+    def begin_step(self):
+        if self.amsgrad:
+            step = ops.cast(self._step, "float32")
+            self._alpha = (self._rate * ops.sqrt(1.0 - ops.power(self.beta_2, step))
+                           / (1.0 - ops.power(self.beta_1, step)))
 
     def get_config(self):
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnncore import executor, ops
 from cnncore.ops.optimizers import increment
+from cnncore.random import as_integer
 from cnncore.tensor import Tensor, Variable
 from cnncore.utils.naming import auto_name, to_snake_case
 
@@ -45,9 +46,10 @@ class Optimizer:
         global_clipnorm: longest gradient of all weights together, or None.
         use_ema: whether a moving average of the weights is kept, which the weights become at the end of `fit`.
         ema_momentum: momentum of that average.
-        ema_overwrite_frequency: only None is supported.
+        ema_overwrite_frequency: number of steps after which the weights become that average each time, or None.
         loss_scale_factor: number that the loss is multiplied by and the gradients are divided by, or None.
-        gradient_accumulation_steps: only None is supported.
+        gradient_accumulation_steps: number of steps, 2 or more, whose gradients are averaged for one change of the
+            weights, or None.
         name: name of the optimizer.
 
     Raises:
@@ -82,22 +84,27 @@ class Optimizer:
         for argument, value in clips.items():
             if value is not None and not value > 0:
                 raise ValueError(f"{argument} must be above 0, or None for no clipping. Received: {argument}={value}")
-        for argument, value in (("ema_overwrite_frequency", ema_overwrite_frequency),
-                                ("gradient_accumulation_steps", gradient_accumulation_steps)):
-            if value is not None:
-                raise ValueError(f"{argument} is not supported yet. Received: {argument}={value}, leave it at None")
+        for argument, value, least in (("ema_overwrite_frequency", ema_overwrite_frequency, 1),
+                                       ("gradient_accumulation_steps", gradient_accumulation_steps, 2)):
+            if value and (as_integer(value) is None or value < least):
+                raise ValueError(f"{argument} is an integer of {least} or more, or None. Received: {argument}={value!r}")
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ValueError(f"ema_momentum must be between 0 and 1. Received: ema_momentum={ema_momentum}")
         self.name = name or auto_name(to_snake_case(type(self).__name__))
         self.weight_decay, self.loss_scale_factor = weight_decay, loss_scale_factor
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = use_ema, ema_momentum
-        self.ema_overwrite_frequency, self.gradient_accumulation_steps = None, None
+        self.ema_overwrite_frequency = ema_overwrite_frequency or None
+        self.gradient_accumulation_steps = gradient_accumulation_steps or None
         self.built = False
-        self._variables, self._trainable_variables, self._averages = [], [], []
+        self._variables, self._trainable_variables = [], []
+        self._averages, self._accumulators_of_gradients = [], []
         self._index = {}
         self._undecayed, self._undecayed_names = set(), None
         self._iterations = self._track(Variable(0, "int64", trainable=False, name="iteration"))
+        self._step = self._iterations  # the number, from 1, of the change that is being made, where `_counts_first`
+        if self.gradient_accumulation_steps:
+            self._step = Variable(0, "int64", trainable=False, name="step")
         self._rate = Variable(0.0, "float32", trainable=False, name="learning_rate")  # what kernels read
         self._schedule = None
         if callable(learning_rate) and not isinstance(learning_rate, Tensor):
@@ -128,14 +135,17 @@ class Optimizer:
     def prepare(self):
         """Puts the schedule's rate for the coming step where kernels read it."""
         if self._schedule is not None:
-            self._rate.assign(_number(self._schedule(self._iterations) if self._takes_step else self._schedule()))
+            self._rate.assign(_number(self._schedule(self.iterations) if self._takes_step else self._schedule()))
 
     def _follow(self, schedule):
         self._schedule, self._takes_step = schedule, _takes_step(schedule)
 
     @property
     def iterations(self):
-        """How many steps have been taken, an int64 variable."""
+        """How many times the weights were changed, an int64 variable."""
+        if self.gradient_accumulation_steps:
+            with executor.no_grad():
+                return ops.floor_divide(self._iterations, self.gradient_accumulation_steps)
         return self._iterations
 
     # ---- variables -----------------------------------------------------------------------------------------------
@@ -150,6 +160,9 @@ class Optimizer:
         self._index = {id(v): i for i, v in enumerate(self._trainable_variables)}
         if self.use_ema:
             self._averages = self.add_optimizer_variables(self._trainable_variables, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulators_of_gradients = self.add_optimizer_variables(self._trainable_variables,
+                                                                           "gradient_accumulator")
         self.built = True
 
     @property
@@ -187,7 +200,9 @@ class Optimizer:
     def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
         """A list of variables, one for each weight; a tuple of lists for a list of names."""
         names = [name] if isinstance(name, str) else list(name)
-        made = [[self.add_variable_from_reference(v, n, initializer) for n in names] for v in trainable_variables]
+        initializers = initializer if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        made = [[self.add_variable_from_reference(v, n, start) for n, start in zip(names, initializers, strict=True)]
+                for v in trainable_variables]
         lists = tuple([row[i] for row in made] for i in range(len(names)))
         return lists[0] if isinstance(name, str) else lists
 
@@ -203,7 +218,7 @@ class Optimizer:
             grads_and_vars: pairs of a tensor, or None for no gradient, and a variable.
 
         Returns:
-            The variable `iterations`.
+            How many steps have been taken, an int64 variable.
 
         Raises:
             ValueError: there is no gradient at all, or a weight is not one that the optimizer was built for.
@@ -240,21 +255,53 @@ class Optimizer:
         if not executor.current().recording:
             self.prepare()
         with executor.no_grad():
-            if self._counts_first:
-                increment(self._iterations)
             if self.loss_scale_factor is not None:
                 grads = [g * (1.0 / self.loss_scale_factor) for g in grads]
-            grads = self._clip(grads)
-            self._decay(variables)
-            for g, v in zip(grads, variables, strict=True):
-                self.update_step(g, v, self._rate)
-            if not self._counts_first:
-                increment(self._iterations)
+            if self.gradient_accumulation_steps:
+                self._accumulate(grads, variables)
+            else:
+                if self._counts_first:
+                    increment(self._iterations)
+                self._change(grads, variables)
+                if not self._counts_first:
+                    increment(self._iterations)
+            if self.use_ema:
+                self._average()
             for v in variables:
                 if v.constraint is not None:
                     v.assign(v.constraint(v))
-            if self.use_ema:
-                self._average()
+
+    def _change(self, grads, variables):
+        """Changes the weights by their gradients."""
+        grads = self._clip(grads)
+        self._decay(variables)
+        self.begin_step()
+        for g, v in zip(grads, variables, strict=True):
+            self.update_step(g, v, self._rate)
+
+    def _accumulate(self, grads, variables):
+        """Adds up gradients; at every n-th step the weights change by their mean, otherwise all stays as it was.
+
+        A plan runs the same calls at each step. So the change is always computed, and taken back by a choice.
+        """
+        steps = self.gradient_accumulation_steps
+        sums = [self._accumulators_of_gradients[self._get_variable_index(v)] for v in variables]
+        for total, g in zip(sums, grads, strict=True):
+            total.assign_add(g)
+        increment(self._iterations)
+        turn = ops.equal(ops.cast(ops.mod(self._iterations, steps), "float32"), 0.0)
+        self._step.assign(ops.floor_divide(self._iterations, steps))
+        kept = {id(v) for v in (self._iterations, self._rate, *self._averages, *self._accumulators_of_gradients)}
+        changing = [*variables, *(v for v in self._variables if id(v) not in kept)]
+        before = [v + 0.0 for v in changing]
+        self._change([total / float(steps) for total in sums], variables)
+        for v, old in zip(changing, before, strict=True):
+            v.assign(ops.where(turn, v, old))
+        for total in sums:
+            total.assign(ops.where(turn, 0.0, total))
+
+    def begin_step(self):
+        """Called once before the `update_step`s of a change, for what all weights share."""
 
     def update_step(self, gradient, variable, learning_rate):
         """Changes one weight in place.
@@ -312,10 +359,16 @@ class Optimizer:
 
     def _average(self):
         """average = m * average + (1 - m) * weight, with m = 0 at the first step."""
-        first = ops.cast(ops.equal(ops.cast(self._iterations, "float32"), 1.0), "float32")
+        steps = self.gradient_accumulation_steps or 1
+        done = ops.cast(ops.floor_divide(self._iterations - 1, steps), "float32")  # changes before this step
+        first = ops.cast(ops.equal(done, 0.0), "float32")
         share = first + (1.0 - first) * (1.0 - self.ema_momentum)
         for v, average in zip(self._trainable_variables, self._averages, strict=True):
             average.assign(average * (1.0 - share) + v * share)
+        if self.ema_overwrite_frequency:
+            turn = ops.equal(ops.mod(done + 1.0, float(self.ema_overwrite_frequency)), 0.0)
+            for v, average in zip(self._trainable_variables, self._averages, strict=True):
+                v.assign(ops.where(turn, average, v))
 
     def finalize_variable_values(self, var_list):
         """Replaces the weights by their moving averages, where these are kept; `fit` calls it at its end."""

@@ -15,7 +15,7 @@ class Saveable:
         """Saves the model, its weights and the state of its training in one file that Keras reads too.
 
         Args:
-            filepath: string or path that ends in '.keras'.
+            filepath: string or path that ends in '.keras', or in '.h5' for the layout of Keras 1 and 2.
             overwrite: whether a file of that name may be replaced.
             zipped: accepted for compatibility; None or True.
 
@@ -70,29 +70,42 @@ class Saveable:
             return json.dumps(serialize_keras_object(self), **kwargs)
 
 
-def save_model(model, filepath, overwrite=True, zipped=None):
+def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     """Saves a model; the same as `model.save(filepath)`.
 
     Args:
         model: the model.
-        filepath: string or path that ends in '.keras'.
+        filepath: string or path that ends in '.keras', or in '.h5' for the layout of Keras 1 and 2.
         overwrite: whether a file of that name may be replaced.
         zipped: accepted for compatibility; None or True.
+        **kwargs: include_optimizer, whether an '.h5' file keeps how the model was compiled; save_format, which the
+            file's ending says already.
 
     Raises:
         ValueError: the ending is another one, or a layer cannot be saved.
         FileExistsError: there is such a file and `overwrite` is False.
         OSError: the file cannot be written; the old one is unchanged.
     """
-    from cnncore.saving import container, h5_store, state
+    from cnncore.saving import atomic, container, h5_store, legacy_h5_write, state
 
-    path = _check_path(filepath, (".keras",), "A model is saved in a file that ends in '.keras'")
+    path = _check_path(filepath, (".keras", ".h5", ".hdf5"), "A model is saved in a file that ends in '.keras', or in "
+                       "'.h5'")
+    include_optimizer = kwargs.pop("include_optimizer", True)
+    kwargs.pop("save_format", None)
+    if kwargs:
+        raise ValueError("A model is saved with filepath, overwrite, zipped, include_optimizer. Received: "
+                         f"{', '.join(kwargs)}; leave it out")
     if zipped not in (None, True):
         raise ValueError(f"A model is saved as one zipped file. Received: zipped={zipped!r}, leave it out")
     _check_overwrite(path, overwrite)
     if not model.built:
         warnings.warn(f"The model {model.name!r} has no weights yet, so the file will hold none; call it on data or "
                       "give it an Input first", stacklevel=3)
+    if not path.endswith(".keras"):
+        _check_built(model, "saved")
+        data = legacy_h5_write.pack(model, include_optimizer)
+        atomic.write_bytes(path, [data, h5_store.trailer(data)])
+        return
     with sharing_scope():
         config = serialize_keras_object(model)
     container.write(path, config, h5_store.pack(state.entries(model)))

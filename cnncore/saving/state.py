@@ -20,20 +20,21 @@ def entries(model):
     return found
 
 
-def load(model, reader, skip_mismatch=False):
+def load(model, reader, skip_mismatch=False, also=()):
     """Sets a model's variables from a file, all of them or, if any does not fit, none.
 
     Args:
         model: a built model.
         reader: `h5_store.H5Reader`.
         skip_mismatch: whether to leave parts that do not fit as they are, with a warning.
+        also: paths of what the file holds besides the model.
 
     Raises:
         ValueError: the file has other layers or shapes than the model.
     """
     if hasattr(model, "optimizer"):
         _build_optimizer(model, reader)
-    plan, problems, used = [], [], set()
+    plan, problems, used = [], [], set(also)
     for path, part in walk(model):
         used.add(path)
         saved = reader.shapes(path)

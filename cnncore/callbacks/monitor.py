@@ -1,0 +1,38 @@
+"""What callbacks that watch a metric have in common: which way is better, and by how much."""
+import warnings
+
+
+def checked_mode(mode, callback):
+    """The mode, or 'auto' with a warning where it is unknown."""
+    if mode in ("auto", "min", "max"):
+        return mode
+    warnings.warn(f"The mode of {callback} is 'auto', 'min' or 'max'. Received: mode={mode!r}, 'auto' is used",
+                  stacklevel=3)
+    return "auto"
+
+
+def is_better(value, reference, direction, min_delta=0):
+    """Whether the value is better than the reference by more than `min_delta`; direction is 'min' or 'max'."""
+    return value + min_delta < reference if direction == "min" else value - min_delta > reference
+
+
+def metric_direction(monitor, mode, model, callback):
+    """Which direction is better for a metric, 'min' or 'max', by the mode or else by the model's own metrics."""
+    if mode != "auto":
+        return mode
+    name = monitor.removeprefix("val_")
+    for metric in _all_metrics(model):
+        if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in ("up", "down"):
+            return "max" if metric._direction == "up" else "min"
+    if name == "loss":
+        return "min"
+    if name == "acc" or name.endswith("accuracy"):
+        return "max"
+    raise ValueError(f"{callback} needs to know whether more or less of its metric is better. Received: "
+                     f"monitor={monitor!r} with mode='auto', pass mode='max' or mode='min'")
+
+
+def _all_metrics(model):
+    """The model's metrics, with those inside containers."""
+    for metric in getattr(model, "metrics", ()):
+        yield from getattr(metric, "metrics", None) or [metric]
