@@ -20,7 +20,7 @@ class Nadam(Optimizer):
         >>> w = cnncore.Variable([1.0])
         >>> Nadam(0.5).apply([cnncore.Tensor([2.0])], [w])
         >>> round(w.numpy().item(), 4)
-        0.4737
+        0.4686
     """
 
     _counts_first = True
