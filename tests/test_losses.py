@@ -74,6 +74,12 @@ CASES = [
     ("SparseCategoricalCrossentropy", classes, {}),
     ("SparseCategoricalCrossentropy", lambda shape=(6, 4): (classes(shape)[0], numbers(shape)[1]),
      {"from_logits": True}),
+    ("CategoricalFocalCrossentropy", one_hot, {}),
+    ("CategoricalFocalCrossentropy", one_hot, {"alpha": 0.4, "gamma": 1.5, "label_smoothing": 0.1}),
+    ("CategoricalFocalCrossentropy", lambda shape=(6, 4): (one_hot(shape)[0], numbers(shape)[1]),
+     {"from_logits": True}),
+    ("CategoricalGeneralizedCrossEntropy", classes, {"q": 0.7}), ("Dice", bits, {"axis": -1}),
+    ("Tversky", bits, {"axis": -1}), ("Tversky", bits, {"axis": -1, "alpha": 0.3, "beta": 0.7}),
 ]
 PARAMS = [pytest.param(*case, id="-".join([case[0], case[1].__name__.strip("<>"), *map(str, case[2])]))
           for case in CASES]
@@ -230,3 +236,23 @@ def test_gradients_reach_predictions_through_the_tape():
         tape.watch(x)
         loss = losses.CategoricalCrossentropy()(y_true, x)
     assert tape.gradient(loss, x).shape == y_pred.shape
+
+
+@pytest.mark.parametrize("axis", [None, (1, 2, 3), (1, 2), 0])
+@pytest.mark.parametrize("name", ["Dice", "Tversky"])
+def test_overlap_is_measured_over_the_axes_that_keras_sums_over(name, axis):
+    y_true, y_pred = bits((2, 4, 5, 3))
+    ours, theirs = both(name, {"axis": axis}, y_true, y_pred)
+    np.testing.assert_allclose(ours, theirs, **CLOSE)
+    with pytest.raises(ValueError, match="to_categorical"):
+        getattr(losses, name)()(y_true[..., 0], y_pred)
+
+
+def test_losses_are_serialized_as_in_keras():
+    for name, arguments in (("Dice", {"axis": (1, 2)}), ("Tversky", {"alpha": 0.3}), ("Poisson", {}),
+                            ("CategoricalFocalCrossentropy", {"alpha": 0.5})):
+        config = losses.serialize(getattr(losses, name)(**arguments))
+        theirs = keras.losses.serialize(getattr(keras.losses, name)(**arguments))
+        assert {k: config[k] for k in ("module", "class_name")} == {k: theirs[k] for k in ("module", "class_name")}
+        assert losses.deserialize(config).get_config() == losses.deserialize(theirs).get_config()
+    assert losses.deserialize("mse") is losses.mean_squared_error

@@ -1,6 +1,6 @@
 """Losses as objects: each a function of crossentropy.py or regression.py with its options and a reduction."""
 from cnncore import ops
-from cnncore.losses import crossentropy, regression
+from cnncore.losses import crossentropy, overlap, regression
 from cnncore.losses.loss import LossFunctionWrapper, as_floats, reduce_weighted, same_rank
 from cnncore.tensor import convert
 
@@ -298,3 +298,86 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         return config
 
 
+class CategoricalFocalCrossentropy(LossFunctionWrapper):
+    """Categorical cross-entropy in which samples that are already right count less (Lin et al. 2018).
+
+    Args:
+        alpha: weight of the loss, or a list with one for each class.
+        gamma: how strongly samples that are already right lose weight.
+        from_logits, label_smoothing, axis: as for `CategoricalCrossentropy`.
+        reduction, name, dtype: as for `Loss`.
+
+    Example:
+        >>> round(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).item(), 4)
+        0.0433
+    """
+
+    def __init__(self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1, reduction=_MEAN,
+                 name="categorical_focal_crossentropy", dtype=None):
+        super().__init__(crossentropy.categorical_focal_crossentropy, reduction, name, dtype, alpha=alpha, gamma=gamma,
+                         from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
+        self.alpha, self.gamma = alpha, gamma
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
+    """(1 - p^q) / q, p being the probability given to the true class (Zhang and Sabuncu 2018), robust to wrong labels.
+
+    Args:
+        q: number above 0 and below 1; near 0 it is the cross-entropy, near 1 the absolute error.
+        reduction, name, dtype: as for `Loss`.
+
+    Raises:
+        ValueError: q is not between 0 and 1.
+
+    Example:
+        >>> round(CategoricalGeneralizedCrossEntropy()([1], [[0.5, 0.5]]).item(), 4)
+        0.5858
+    """
+
+    def __init__(self, q=0.5, reduction=_MEAN, name="categorical_generalized_cross_entropy", dtype=None):
+        if not 0 < q < 1:
+            raise ValueError(f"The q of CategoricalGeneralizedCrossEntropy is above 0 and below 1. Received: q={q!r}")
+        super().__init__(crossentropy.categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
+        self.q = q
+
+    def call(self, y_true, y_pred):
+        return self.fn(y_true, y_pred, self.q)
+
+
+class Dice(LossFunctionWrapper):
+    """1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred)), for segmentation.
+
+    Args:
+        reduction, name: as for `Loss`.
+        axis: the axes that are summed over; None for all, (1, 2, 3) for one value for each image.
+        dtype: as for `Loss`.
+
+    Example:
+        >>> round(Dice()([[0.0, 1.0]], [[0.5, 0.5]]).item(), 4)
+        0.5
+    """
+
+    def __init__(self, reduction=_MEAN, name="dice", axis=None, dtype=None):
+        super().__init__(overlap.dice, reduction, name, dtype, axis=axis)
+        self.axis = axis
+
+
+class Tversky(LossFunctionWrapper):
+    """1 - TP / (TP + alpha * missed + beta * wrong) (Salehi et al. 2017), for segmentation.
+
+    Args:
+        alpha: weight of what is true but not predicted.
+        beta: weight of what is predicted but not true.
+        reduction, name: as for `Loss`.
+        axis: the axes that are summed over; None for all, (1, 2, 3) for one value for each image.
+        dtype: as for `Loss`.
+
+    Example:
+        >>> round(Tversky()([[0.0, 1.0]], [[0.5, 0.5]]).item(), 4)
+        0.5
+    """
+
+    def __init__(self, alpha=0.5, beta=0.5, reduction=_MEAN, name="tversky", axis=None, dtype=None):
+        super().__init__(overlap.tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
+        self.alpha, self.beta, self.axis = alpha, beta, axis

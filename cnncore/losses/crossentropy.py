@@ -42,6 +42,60 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     return -ops.sum(y_true * _log_probabilities(_classes_last(y_pred, axis)), axis=last)
 
 
+def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0,
+                                   axis=-1):
+    """-sum(alpha * (1 - y_pred)^gamma * y_true * log(y_pred)) over the classes (Lin et al. 2018).
+
+    Args:
+        y_true: probabilities of the classes, usually one-hot (n, ..., classes).
+        y_pred: predicted probabilities of the same shape.
+        alpha: weight of the loss, or a list with one for each class.
+        gamma: how strongly samples that are already right lose weight.
+        from_logits, label_smoothing, axis: as for `categorical_crossentropy`.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> round(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).item(), 4)
+        0.0433
+    """
+    y_true, y_pred = as_floats(y_true), as_floats(y_pred)
+    if y_true.shape != y_pred.shape:
+        raise ValueError("categorical_focal_crossentropy needs one-hot targets of the shape of the predictions, "
+                         f"{y_pred.shape}. Received: y_true of shape {y_true.shape}; use utils.to_categorical for "
+                         "class numbers")
+    axis = _class_axis(axis, y_pred, "categorical_focal_crossentropy")
+    if label_smoothing:
+        y_true = y_true * (1.0 - label_smoothing) + label_smoothing / y_true.shape[-1]
+    y_pred = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
+    p = ops.clip(y_pred / ops.sum(y_pred, axis=axis, keepdims=True), EPSILON, 1.0 - EPSILON)
+    weights = ops.power(1.0 - p, gamma) * (alpha if isinstance(alpha, (int, float)) else as_floats(alpha))
+    return -ops.sum(weights * y_true * ops.log(p), axis=axis)
+
+
+def categorical_generalized_cross_entropy(y_true, y_pred, q):
+    """(1 - p^q) / q, p being the probability given to the true class (Zhang and Sabuncu 2018), robust to wrong labels.
+
+    Args:
+        y_true: class numbers from 0 (n, ...), or (n, ..., 1).
+        y_pred: predicted probabilities (n, ..., classes).
+        q: number above 0 and below 1; near 0 it is the cross-entropy, near 1 the absolute error.
+
+    Example:
+        >>> round(categorical_generalized_cross_entropy([1], [[0.5, 0.5]], q=0.5).item(), 4)
+        0.5858
+    """
+    y_true, y_pred = convert(y_true), as_floats(y_pred)
+    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
+        y_true = ops.squeeze(y_true, -1)
+    if y_true.shape != y_pred.shape[:-1]:
+        raise ValueError("categorical_generalized_cross_entropy needs one class number for each prediction: y_true of "
+                         f"shape {y_pred.shape[:-1]}. Received: y_true of shape {y_true.shape}")
+    p = ops.sum(y_pred * ops.one_hot(y_true, y_pred.shape[-1]), axis=-1)
+    return (1.0 - ops.power(p, q)) / q
+
+
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """-log(y_pred[class]), the class being y_true.
 

@@ -3,6 +3,7 @@ from cnncore.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_crossentropy,
+    categorical_focal_crossentropy,
     categorical_hinge,
     hinge,
     huber,
@@ -29,6 +30,26 @@ from cnncore.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
+from cnncore.metrics.auc import AUC
+from cnncore.metrics.confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from cnncore.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    R2Score,
+    concordance_correlation,
+    pearson_correlation,
+)
 from cnncore.metrics.errors import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -46,19 +67,25 @@ from cnncore.metrics.errors import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from cnncore.metrics.f_score import F1Score, FBetaScore
+from cnncore.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from cnncore.metrics.metric import Metric
 from cnncore.metrics.reduction import Mean, MeanMetricWrapper, Sum
-from cnncore.utils.identifiers import checked, from_identifier
+from cnncore.utils.identifiers import checked, from_identifier, from_saved
 from cnncore.utils.naming import to_snake_case
 
-_CLASSES = (Accuracy, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy,
-            CategoricalHinge, CosineSimilarity, Hinge, KLDivergence, LogCoshError, Mean, MeanAbsoluteError,
-            MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, Poisson, RootMeanSquaredError,
-            SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge, Sum,
-            TopKCategoricalAccuracy)
+_CLASSES = (AUC, Accuracy, BinaryAccuracy, BinaryCrossentropy, BinaryIoU, CategoricalAccuracy, CategoricalCrossentropy,
+            CategoricalHinge, ConcordanceCorrelation, CosineSimilarity, F1Score, FBetaScore, FalseNegatives,
+            FalsePositives, Hinge, IoU, KLDivergence, LogCoshError, Mean, MeanAbsoluteError,
+            MeanAbsolutePercentageError, MeanIoU, MeanMetricWrapper, MeanSquaredError, MeanSquaredLogarithmicError,
+            Metric, OneHotIoU, OneHotMeanIoU, PearsonCorrelation, Poisson, Precision, PrecisionAtRecall, R2Score, Recall,
+            RecallAtPrecision, RootMeanSquaredError, SensitivityAtSpecificity, SparseCategoricalAccuracy,
+            SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SpecificityAtSensitivity, SquaredHinge, Sum,
+            TopKCategoricalAccuracy, TrueNegatives, TruePositives)
 _FUNCTIONS = (binary_accuracy, binary_crossentropy, binary_focal_crossentropy, categorical_accuracy,
-              categorical_crossentropy, categorical_hinge, hinge, huber, kl_divergence, log_cosh, mean_absolute_error,
-              mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error, poisson,
+              categorical_crossentropy, categorical_focal_crossentropy, categorical_hinge, concordance_correlation,
+              hinge, huber, kl_divergence, log_cosh, mean_absolute_error, mean_absolute_percentage_error,
+              mean_squared_error, mean_squared_logarithmic_error, pearson_correlation, poisson,
               sparse_categorical_accuracy, sparse_categorical_crossentropy, sparse_top_k_categorical_accuracy,
               squared_hinge, top_k_categorical_accuracy)
 _SHORT = {"bce": BinaryCrossentropy, "mae": MeanAbsoluteError, "mape": MeanAbsolutePercentageError,
@@ -66,7 +93,7 @@ _SHORT = {"bce": BinaryCrossentropy, "mae": MeanAbsoluteError, "mape": MeanAbsol
 NAMES = ({item.__name__: item for item in _CLASSES} | {to_snake_case(item.__name__): item for item in _CLASSES} | _SHORT
          | {name.upper(): item for name, item in _SHORT.items()})
 
-__all__ = ["Metric", "MeanMetricWrapper", "get", *(item.__name__ for item in _CLASSES + _FUNCTIONS)]
+__all__ = ["deserialize", "get", "serialize", *(item.__name__ for item in _CLASSES + _FUNCTIONS)]
 
 
 def get(identifier):
@@ -84,3 +111,32 @@ def get(identifier):
     """
     metric = from_identifier("metric", identifier, NAMES)
     return metric if isinstance(metric, Metric) else checked("metric", metric)
+
+
+def serialize(metric):
+    """A metric or function as a JSON-ready dict.
+
+    Example:
+        >>> serialize(Recall())["class_name"]
+        'Recall'
+    """
+    from cnncore.saving import serialize_keras_object
+
+    return serialize_keras_object(metric)
+
+
+def deserialize(config, custom_objects=None):
+    """The metric or function that `serialize` wrote.
+
+    Args:
+        config: dict with 'class_name' and 'config', or a name.
+        custom_objects: dict from names to classes and functions of yours.
+
+    Raises:
+        ValueError: nothing has this name.
+
+    Example:
+        >>> deserialize({"class_name": "Recall", "config": {"name": "found"}}).name
+        'found'
+    """
+    return from_saved("metric", config, NAMES, custom_objects)

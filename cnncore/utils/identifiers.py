@@ -29,6 +29,12 @@ def from_identifier(kind, identifier, names):
         if config is not None:
             return identifier.from_config(config) if inspect.isclass(identifier) else identifier
     if inspect.isclass(identifier):
+        missing = [name for name, p in inspect.signature(identifier).parameters.items()
+                   if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if missing:
+            raise ValueError(f"A {kind} by its name or class has no arguments to be given. Received: "
+                             f"{identifier.__name__}, which needs {', '.join(missing)}; pass an object, "
+                             f"{identifier.__name__}({missing[0]}=...)")
         return identifier()
     return identifier
 
@@ -38,3 +44,18 @@ def checked(kind, thing):
     if thing is not None and not callable(thing):
         raise ValueError(f"A {kind} is a name, a {kind} object or a function. Received: {thing!r}")
     return thing
+
+
+def from_saved(kind, config, names, custom_objects=None):
+    """What a dict of `serialize`, or a name, stands for.
+
+    Args:
+        kind, names: as for `from_identifier`.
+        config: dict with 'class_name' and 'config', or a name.
+        custom_objects: dict from names to classes and functions of the user's.
+    """
+    from cnncore.saving import deserialize_keras_object
+
+    if isinstance(config, dict) and "module" in config:
+        return deserialize_keras_object(config, custom_objects)
+    return from_identifier(kind, config, {**names, **(custom_objects or {})})
