@@ -136,6 +136,17 @@ def _attach():
 _attach()
 
 
+def is_keras_tensor(x):
+    """Whether something is a `KerasTensor`, as `Input` makes it.
+
+    Example:
+        >>> import cnncore
+        >>> is_keras_tensor(cnncore.Input((3,)))
+        True
+    """
+    return isinstance(x, KerasTensor)
+
+
 def is_symbolic(nest):
     """Whether a nest holds a KerasTensor."""
     return bool(tensors_in(nest))

@@ -23,9 +23,10 @@ class Weighted:
             for part in _parts(value):
                 if isinstance(part, Variable):
                     self._track(part)
-        elif type(value).__module__.startswith("cnncore.metrics") and hasattr(value, "update_state"):
-            if not any(value is metric for metric in self._metrics):
-                self._metrics.append(value)
+                elif hasattr(part, "update_state"):
+                    self._track_metric(part)
+        elif hasattr(value, "update_state"):
+            self._track_metric(value)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name):
@@ -45,6 +46,13 @@ class Weighted:
                     tracked[i] = variable
                     return
         known[not variable.trainable].append(variable)
+
+    def _track_metric(self, value):
+        """Makes a Metric, also one of the user's own class, one of this layer's."""
+        from cnncore.metrics.metric import Metric
+
+        if isinstance(value, Metric) and not any(value is metric for metric in self._metrics):
+            self._metrics.append(value)
 
     @property
     def _layers(self):

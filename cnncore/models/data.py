@@ -8,6 +8,7 @@ from cnncore import _core, executor, random
 from cnncore.nest import flatten, is_nest, map_leaves, name_leaves, pack
 from cnncore.ops.gather_rows import SOURCES, gather_call
 from cnncore.tensor import Tensor
+from cnncore.utils.py_dataset import in_order
 
 _INT32 = np.iinfo("int32")
 
@@ -169,6 +170,10 @@ class Batches:
         if self._next >= self.batch_count:
             self._next, self._passes = 0, self._passes + 1
 
+    def restart(self):
+        """Makes the next epoch begin with the first batch, wherever `steps` ended the one before."""
+        self._next = 0
+
     def position(self):
         """Where in the data a training is, for `resumption`; numbers that JSON can hold."""
         return {"rows": self.rows, "seed": self.seed, "next": self._next, "passes": self._passes}
@@ -282,6 +287,21 @@ def unpack_x_y_sample_weight(data):
     return data + (None,) * (3 - len(data))
 
 
+def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+    """The inverse of `unpack_x_y_sample_weight`: x, (x,), (x, y) or (x, y, sample_weight).
+
+    Args:
+        x, y, sample_weight: arrays or nests of them; y and sample_weight may be None.
+
+    Example:
+        >>> pack_x_y_sample_weight(1, 2)
+        (1, 2)
+    """
+    if y is None:
+        return (x,) if isinstance(x, (list, tuple)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
 # ---- batches that come one by one --------------------------------------------------------------------------------
 
 class Stream:
@@ -322,6 +342,11 @@ class Stream:
             self._iterator = self._indexed(number) if self.indexed else iter(self.source)
         return self._iterator
 
+    def restart(self):
+        """Makes the next epoch begin with the first batch; what cannot begin again goes on."""
+        if self.indexed and self._taken > (self._head is not None):
+            self._iterator = self._head = None
+
     def position(self):
         """Where in the data a training is, for `resumption`; numbers that JSON can hold."""
         return {"seed": self.seed, "pass": self._pass if self._iterator is not None else None, "taken": self._taken}
@@ -350,8 +375,7 @@ class Stream:
         else:
             rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, number], "uint64")))
             order = rng.permutation(self._length())[skip:].tolist()
-        for i in order:
-            yield self.source[i]
+        yield from in_order(self.source, order)
 
     def _length(self):
         """How many batches the source has; None for one without end, or whose end is not known."""
@@ -373,6 +397,8 @@ class Stream:
             self._head = None
             for _ in itertools.islice(self._items(number), skip):
                 pass
+        if hasattr(self.source, "on_epoch_begin"):
+            self.source.on_epoch_begin()
         while seen < limit:
             if self._head is not None:
                 batch, self._head = self._head, None
@@ -380,7 +406,7 @@ class Stream:
                 data = next(self._items(number), None)
                 if data is None:
                     self._iterator = None
-                    if self.indexed and self.steps_per_epoch and seen:
+                    if self.indexed and self.steps_per_epoch and self._taken:
                         continue  # a data set with a length starts again
                     break
                 self._taken += 1

@@ -74,6 +74,7 @@ def evaluate(model, x, y, batch_size, verbose, sample_weight, steps, callbacks):
 def run_evaluation(model, runner, data, callbacks):
     """Evaluates a model on batches."""
     model.stop_evaluating = False
+    data.restart()
     callbacks.on_test_begin()
     model.reset_metrics()
     step = run_epoch(model, runner, data, 0, callbacks.on_test_batch_begin, callbacks.on_test_batch_end,

@@ -21,7 +21,8 @@ def from_identifier(kind, identifier, names):
         identifier, config = identifier["class_name"], identifier.get("config") or {}
     if isinstance(identifier, str):
         if identifier not in names:
-            near = difflib.get_close_matches(identifier, names, 1)
+            near = difflib.get_close_matches(identifier, names, 3)
+            near.sort(key=lambda name: sorted(name) != sorted(identifier))  # swapped letters are the likeliest slip
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"The name of a {kind} is one of {', '.join(sorted(names))}. Received: "
                              f"{identifier!r}{hint}")
