@@ -95,6 +95,15 @@ def serialize(activation):
     return serialize_keras_object(activation)
 
 
-deserialize = get
+
+def deserialize(config, custom_objects=None):
+    """The activation that `serialize` wrote; `custom_objects` is a dict from names to functions of yours."""
+    from cnncore.saving import custom_object_scope
+
+    if isinstance(config, str) and config in (custom_objects or {}):
+        return custom_objects[config]
+    with custom_object_scope(custom_objects):
+        return get(config)
+
 
 __all__ = [*_FUNCTIONS, "deserialize", "get", "serialize", "hard_swish", "swish"]

@@ -1,6 +1,6 @@
 """Constraints: what weights are made to fulfil after each step."""
 from cnncore import ops
-from cnncore.utils.identifiers import from_identifier
+from cnncore.utils.identifiers import from_identifier, from_saved
 
 
 class Constraint:
@@ -104,4 +104,6 @@ def serialize(constraint):
     return None if constraint is None else serialize_keras_object(constraint)
 
 
-deserialize = get
+def deserialize(config, custom_objects=None):
+    """The constraint that `serialize` wrote; `custom_objects` is a dict from names to classes of yours."""
+    return from_saved("constraint", config, _NAMES, custom_objects)

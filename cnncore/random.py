@@ -80,12 +80,12 @@ class SeedGenerator:
         ([7, 0], [7, 1])
     """
 
-    def __init__(self, seed=None, name="seed_generator"):
+    def __init__(self, seed=None, name=None):
         number = next_seed() if seed is None else as_integer(seed)
         if number is None:
             raise ValueError(f"The seed of a SeedGenerator is an integer or None. Received: seed={seed!r}, pass an "
                              "integer such as 42")
-        self.name = name
+        self.name = name or "seed_generator"
         self.state = np.array([number & _WORD, 0], "uint64")
         self._initial_seed = seed if seed is None else number
         self._lock = threading.Lock()

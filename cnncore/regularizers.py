@@ -1,6 +1,6 @@
 """Regularizers: what large weights add to the loss."""
 from cnncore import ops
-from cnncore.utils.identifiers import from_identifier
+from cnncore.utils.identifiers import from_identifier, from_saved
 
 
 class Regularizer:
@@ -75,14 +75,44 @@ class L2(Regularizer):
         return {"l2": self.l2}
 
 
+class OrthogonalRegularizer(Regularizer):
+    """factor times the mean of |cos| of the angles between the rows, or the columns, of a matrix.
+
+    Args:
+        factor: number of 0 or more.
+        mode: 'rows' or 'columns'.
+
+    Raises:
+        ValueError: an argument does not fit, or the weight is no matrix.
+    """
+
+    def __init__(self, factor=0.01, mode="rows"):
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"The mode of OrthogonalRegularizer is 'rows' or 'columns'. Received: mode={mode!r}")
+        self.factor, self.mode = _number(factor, "factor"), mode
+
+    def __call__(self, x):
+        if len(x.shape) != 2:
+            raise ValueError(f"OrthogonalRegularizer takes matrices, such as a Dense kernel. Received: shape {x.shape}")
+        x = x if self.mode == "rows" else ops.transpose(x)
+        x = x / ops.maximum(ops.sqrt(ops.sum(ops.square(x), axis=1, keepdims=True)), 1e-7)
+        rows = x.shape[0]
+        others = 1.0 - ops.one_hot(ops.convert_to_tensor(list(range(rows))), rows)
+        return ops.sum(ops.abs(ops.matmul(x, ops.transpose(x)) * others)) * (self.factor / (rows * (rows - 1.0)))
+
+    def get_config(self):
+        return {"factor": self.factor, "mode": self.mode}
+
+
 def _number(value, name):
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise ValueError(f"The strength of a regularizer is a number of 0 or more. Received: {name}={value!r}")
     return float(value)
 
 
-l1, l2, l1_l2 = L1, L2, L1L2
-_NAMES = {"L1": L1, "L2": L2, "L1L2": L1L2, "l1": L1, "l2": L2, "l1_l2": L1L2}
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+_NAMES = {"L1": L1, "L2": L2, "L1L2": L1L2, "l1": L1, "l2": L2, "l1_l2": L1L2,
+          "OrthogonalRegularizer": OrthogonalRegularizer, "orthogonal_regularizer": OrthogonalRegularizer}
 
 
 def get(identifier):
@@ -97,4 +127,6 @@ def serialize(regularizer):
     return None if regularizer is None else serialize_keras_object(regularizer)
 
 
-deserialize = get
+def deserialize(config, custom_objects=None):
+    """The regularizer that `serialize` wrote; `custom_objects` is a dict from names to classes of yours."""
+    return from_saved("regularizer", config, _NAMES, custom_objects)

@@ -26,19 +26,20 @@ class Saveable:
         """
         save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True):
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
         """Saves the weights, and the optimizer's state where there is one, in Keras's layout.
 
         Args:
             filepath: string or path that ends in '.weights.h5'.
             overwrite: whether a file of that name may be replaced.
+            max_shard_size: only None is supported: weights are one file.
 
         Raises:
             ValueError: the ending is another one, or the model has no weights yet.
             FileExistsError: there is such a file and `overwrite` is False.
             OSError: the file cannot be written; the old one is unchanged.
         """
-        save_weights(self, filepath, overwrite=overwrite)
+        save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath, skip_mismatch=False, by_name=False):
         """Sets the weights, and the optimizer's state where there is one, from a file; all of them or none.
@@ -167,13 +168,15 @@ def _load_legacy(path, where, custom_objects, compile):
     return model
 
 
-def save_weights(model, filepath, overwrite=True):
+def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs):
     """Saves a model's weights; the same as `model.save_weights(filepath)`.
 
     Args:
         model: a built model.
         filepath: string or path that ends in '.weights.h5'.
         overwrite: whether a file of that name may be replaced.
+        max_shard_size: only None is supported: weights are one file.
+        **kwargs: none are known.
 
     Raises:
         ValueError: the ending is another one, or the model has no weights yet.
@@ -182,6 +185,9 @@ def save_weights(model, filepath, overwrite=True):
     """
     from cnncore.saving import atomic, h5_store, state
 
+    if max_shard_size is not None or kwargs:
+        raise ValueError("Weights are saved with filepath and overwrite, in one file. Received: "
+                         f"{', '.join(kwargs) or f'max_shard_size={max_shard_size!r}'}; leave it out")
     path = _check_path(filepath, (".weights.h5",), "Weights are saved in a file that ends in '.weights.h5'")
     _check_built(model, "saved")
     _check_overwrite(path, overwrite)

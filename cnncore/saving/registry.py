@@ -56,11 +56,11 @@ def register_keras_serializable(package="Custom", name=None):
     return decorate
 
 
-def get_registered_name(thing):
+def get_registered_name(obj):
     """The name under which a class or function was registered, else its own name."""
-    name = getattr(thing, "__name__", None)
+    name = getattr(obj, "__name__", None)
     # A model class that hands inputs and outputs to Model gets a subclass of the same name.
-    for base in getattr(thing, "__mro__", (thing,)):
+    for base in getattr(obj, "__mro__", (obj,)):
         if base in _names and getattr(base, "__name__", None) == name:
             return _names[base]
     return name
@@ -86,11 +86,11 @@ def get_custom_objects():
 
 
 @contextmanager
-def custom_object_scope(objects):
+def custom_object_scope(custom_objects):
     """While open, files read in this thread may name these classes and functions.
 
     Args:
-        objects: dict from names to classes or functions.
+        custom_objects: dict from names to classes or functions.
 
     Example:
         >>> class Mine:
@@ -101,7 +101,7 @@ def custom_object_scope(objects):
     """
     if not hasattr(_scope, "stack"):
         _scope.stack = []
-    _scope.stack.append(dict(objects or {}))
+    _scope.stack.append(dict(custom_objects or {}))
     try:
         yield
     finally:
