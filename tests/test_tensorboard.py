@@ -1,8 +1,11 @@
 """What the callback TensorBoard writes is read back by TensorBoard's own code."""
 import json
 import os
+import re
 import subprocess
 import sys
+import time
+import urllib.request
 
 import numpy as np
 import pytest
@@ -142,6 +145,34 @@ def test_evaluate_writes_too_and_a_second_fit_adds_a_file(tmp_path):
     x, y = images(16)
     model.evaluate(x, y, verbose=0, callbacks=[callbacks.TensorBoard(tmp_path / "alone", write_graph=False)])
     assert "evaluation_loss_vs_iterations" in events(tmp_path / "alone" / "validation")[0]
+
+
+def test_tensorboard_itself_serves_curves_histograms_pictures_and_graphs(tmp_path):
+    history = fit(two_branches(), tmp_path, epochs=2, histogram_freq=1, write_images=True)
+    server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", "--logdir", str(tmp_path), "--host",
+                               "127.0.0.1", "--port", "0", "--load_fast=false"], stderr=subprocess.PIPE, text=True)
+    try:
+        address = next(match for line in server.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))[0]
+
+        def ask(path):
+            with urllib.request.urlopen(f"{address}/data/plugin/{path}", timeout=30) as answer:
+                return answer.read().decode()
+
+        for _ in range(100):  # it reads the files while it already answers
+            if "epoch_loss" in json.loads(ask("scalars/tags")).get("train", {}):
+                break
+            time.sleep(0.1)
+        points = json.loads(ask("scalars/scalars?run=train&tag=epoch_loss"))
+        assert [value for _, _, value in points] == pytest.approx(history["loss"], rel=1e-5)
+        histograms = json.loads(ask("histograms/histograms?run=train&tag=left/kernel/histogram"))
+        assert [step for _, step, _ in histograms] == [0, 1]
+        assert json.loads(ask("images/tags"))["train"]["left/kernel/image"]["samples"] == 1
+        for graph in (ask("graphs/graph?run=train&conceptual=true&tag=keras"),
+                      ask("graphs/graph?run=train&conceptual=false")):
+            assert graph.count("node {") == 6 and "classes" in graph
+    finally:
+        server.terminate()
+        server.communicate()
 
 
 def test_wrong_arguments_are_named_and_what_has_no_effect_is_told():
