@@ -158,6 +158,13 @@ def test_files_of_others_stay_in_the_folder(tmp_path):
     assert os.listdir(tmp_path) == ["mine.txt"]
 
 
+def test_what_a_killed_writer_left_goes_too(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / ".latest.weights.h5.0123456789abcdef.tmp").write_bytes(b"half")
+    fit(tmp_path / "b", 1)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_model_must_be_built_and_a_folder_named(tmp_path):
     with pytest.raises(ValueError, match="backup_dir=''"):
         callbacks.BackupAndRestore("")

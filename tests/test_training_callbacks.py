@@ -1,7 +1,9 @@
 """Checkpoints, learning rates and logs: callbacks that save or steer a training do what Keras's do."""
+import gc
 import os
 import random
 import warnings
+import weakref
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
@@ -113,6 +115,26 @@ def test_a_whole_model_in_h5_is_read_by_keras_and_back(tmp_path):
     assert again.evaluate(x, y, verbose=0) == ours.evaluate(x, y, verbose=0)
     ours.save(tmp_path / "bare.h5", include_optimizer=False)
     assert not cnncore.models.load_model(tmp_path / "bare.h5").compiled
+
+
+def test_names_too_long_for_one_attribute_are_split(tmp_path):
+    model = cnncore.Sequential([cnncore.Input((1,))])
+    for i in range(300):
+        model.add(cnncore.layers.Dense(1, name=f"{'long' * 60}_{i}"))
+    model.save(tmp_path / "deep.h5")
+    assert weights_of(cnncore.models.load_model(tmp_path / "deep.h5")) == weights_of(model)
+
+
+def test_a_model_forgets_the_data_of_a_training_that_failed():
+    model = small_cnn()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = images(32)
+    seen = weakref.ref(x)
+    with pytest.raises(ZeroDivisionError):
+        model.fit(x, y, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: 1 / 0)])
+    del x
+    gc.collect()
+    assert seen() is None
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -67,9 +67,10 @@ class BackupAndRestore(Callback):
 
     def on_train_end(self, logs=None):
         if self.delete_checkpoint:
+            from cnncore.saving import atomic
+
             for path in (self._path, f"{self._path}.bkp"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+                atomic.remove(path)
             with contextlib.suppress(OSError):  # a folder with files of others stays
                 os.rmdir(self.backup_dir)
 

@@ -37,27 +37,29 @@ def fit(model, x, y, batch_size, epochs, verbose, callbacks, validation_split, v
     model.stop_training = False
     training = Training(model, data, callbacks, initial_epoch)
     object.__setattr__(model, "_training", training)
-    callbacks.on_train_begin()  # where a killed training may be taken up again
-    logs = None
-    for epoch in range(training.epoch, epochs):
-        done = training.batch
-        if not done:
-            model.reset_metrics()
-        callbacks.on_epoch_begin(epoch)
-        step = run_epoch(model, train, data, epoch, callbacks.on_train_batch_begin, callbacks.on_train_batch_end,
-                         "stop_training", training)
-        logs = epoch_logs(model, step)
-        training.epoch, training.batch = epoch + 1, 0
-        if validation is not None and _validates(epoch, validation_freq):
-            found = run_evaluation(model, test, validation, callbacks)
-            logs.update({f"val_{name}": value for name, value in found.items()})
-        callbacks.on_epoch_end(epoch, logs)
-        if model.stop_training or step is None and not done:
-            break
-    if model.optimizer is not None and epochs > 0:
-        model.optimizer.finalize_variable_values(model.trainable_weights)
-    callbacks.on_train_end(logs)
-    object.__setattr__(model, "_training", None)
+    try:
+        callbacks.on_train_begin()  # where a killed training may be taken up again
+        logs = None
+        for epoch in range(training.epoch, epochs):
+            done = training.batch
+            if not done:
+                model.reset_metrics()
+            callbacks.on_epoch_begin(epoch)
+            step = run_epoch(model, train, data, epoch, callbacks.on_train_batch_begin, callbacks.on_train_batch_end,
+                             "stop_training", training)
+            logs = epoch_logs(model, step)
+            training.epoch, training.batch = epoch + 1, 0
+            if validation is not None and _validates(epoch, validation_freq):
+                found = run_evaluation(model, test, validation, callbacks)
+                logs.update({f"val_{name}": value for name, value in found.items()})
+            callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training or step is None and not done:
+                break
+        if model.optimizer is not None and epochs > 0:
+            model.optimizer.finalize_variable_values(model.trainable_weights)
+        callbacks.on_train_end(logs)
+    finally:
+        object.__setattr__(model, "_training", None)  # it holds the data
     return model.history
 
 

@@ -80,6 +80,14 @@ def write_text(path, text):
     write_bytes(path, text.encode("utf-8"))
 
 
+def remove(path):
+    """Removes a file, if it is there, and all that killed writers of it left behind."""
+    folder, name = os.path.split(os.path.realpath(os.fspath(path)))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    _sweep(folder, f".{name[:100]}.", age=-1)
+
+
 def _lock(descriptor):
     """Marks a file as being written; False if another process does that. The mark goes with the process."""
     try:
@@ -93,14 +101,14 @@ def _lock(descriptor):
         return False
 
 
-def _sweep(folder, prefix):
+def _sweep(folder, prefix, age=_STALE_SECONDS):
     """Removes what killed writers of the same file left behind, lest checkpoint after checkpoint fills the disk."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if name.startswith(prefix) and re.fullmatch(r"[0-9a-f]{16}\.tmp", name[len(prefix):]):
                 with contextlib.suppress(OSError), open(os.path.join(folder, name), "rb") as file:
                     # The age covers the moment between a file's making and its marking.
-                    if time.time() - os.fstat(file.fileno()).st_mtime > _STALE_SECONDS and _lock(file.fileno()):
+                    if time.time() - os.fstat(file.fileno()).st_mtime > age and _lock(file.fileno()):
                         os.unlink(file.name)
 
 

@@ -68,7 +68,7 @@ def _write_names(group, attribute, names):
     """A list of names as one attribute, or several numbered ones where it is too long."""
     data = [name.encode() for name in names]
     parts = 1
-    while len(names) and len(data) // parts * max(map(len, data)) > _ATTRIBUTE_BYTES:
+    while data and -(-len(data) // parts) * max(map(len, data)) > _ATTRIBUTE_BYTES:
         parts += 1
     if parts == 1:
         group.attrs[attribute] = data
