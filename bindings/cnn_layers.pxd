@@ -24,7 +24,16 @@ cdef extern from "cnn.h" nogil:
         CNN_increment
         CNN_sgd
         CNN_adam
+        CNN_update
         CNN_gather_rows
+
+    enum:
+        CNN_RMSPROP
+        CNN_ADAGRAD
+        CNN_ADADELTA
+        CNN_ADAMAX
+        CNN_NADAM
+        CNN_LION
 
     enum:
         CNN_FROM_UINT8
@@ -204,6 +213,17 @@ cdef extern from "cnn.h" nogil:
         int64_t size
         double beta1, beta2
         float epsilon
+
+    ctypedef struct cnn_update_args:
+        float *w
+        const float *g
+        float *a
+        float *b
+        const float *rates
+        int64_t size
+        double k1, k2
+        float epsilon
+        int32_t kind
 
     ctypedef struct cnn_gather_rows_args:
         const void *source

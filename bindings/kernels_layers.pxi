@@ -278,6 +278,26 @@ def adam(Buffer w, Buffer g, Buffer m, Buffer v, Buffer step, Buffer lr, double 
     return call.reads(&a.step, step, (), "int64")
 
 
+_UPDATES = {"rmsprop": (CNN_RMSPROP, 1, 1), "adagrad": (CNN_ADAGRAD, 1, 1), "adadelta": (CNN_ADADELTA, 2, 1),
+            "adamax": (CNN_ADAMAX, 2, 1), "nadam": (CNN_NADAM, 2, 3), "lion": (CNN_LION, 1, 1)}
+
+
+def update(str kind, Buffer w, Buffer g, Buffer a, Buffer b, Buffer rates, double k1=0.0, double k2=0.0,
+           float epsilon=0.0):
+    """One step of the optimizer `kind`; `b` is None where it keeps one thing."""
+    cdef Call call = Call(CNN_update)
+    cdef cnn_update_args *args = <cnn_update_args *> call.args
+    number, keeps, changing = _UPDATES[kind]
+    if (b is None) != (keeps == 1) and not (kind == "rmsprop" and b is not None):
+        raise ValueError(f"update needs {keeps} buffer(s) that {kind} keeps. Received: b={b}")
+    args.kind, args.size, args.k1, args.k2, args.epsilon = number, w.size, k1, k2, epsilon
+    call.writes(&args.w, w)
+    call.reads(&args.g, g, w.shape)
+    call.writes(&args.a, a, w.shape)
+    call.writes(&args.b, b, w.shape)
+    return call.reads(&args.rates, rates, (3,) if changing == 3 else ())
+
+
 # ---- input ---------------------------------------------------------------------------------------------------------
 
 _GATHER_FROM = {"bool": CNN_FROM_UINT8, "uint8": CNN_FROM_UINT8, "int8": CNN_FROM_INT8, "uint16": CNN_FROM_UINT16,

@@ -426,6 +426,17 @@ ADAM = [
     for step, lr, beta1, beta2, epsilon in ((1, 0.001, 0.9, 0.999, 1e-7), (1000, 0.01, 0.8, 0.99, 1e-3))
 ]
 
+UPDATE = [
+    Case(f"{kind}{'_with_b' if kind == 'rmsprop' and k2 else ''}_{id}",
+         {"w": shape, "g": shape, "a": shape, "b": shape if k2 or kind == "adadelta" else None},
+         dict(kind=kind, rates=rates, k1=k1, k2=k2, epsilon=epsilon), {"a": "positive", "b": "positive"})
+    for kind, rates, k1, k2, epsilon in (
+        ("rmsprop", 0.01, 0.9, 0.0, 1e-7), ("rmsprop", 0.01, 0.8, 0.9, 1e-3), ("adagrad", 0.1, 0.0, 0.0, 1e-7),
+        ("adadelta", 0.5, 0.95, 0.0, 1e-7), ("adamax", 0.1, 0.9, 0.999, 1e-7),
+        ("nadam", [0.01, 0.002, 1.5], 0.9, 0.999, 1e-7), ("lion", 0.01, 0.9, 0.0, 0.0))
+    for id, shape in _WEIGHT_SHAPES.items()
+]
+
 CASES = {
     "conv2d": CONV2D + CONV2D_GROUPED,
     "dense": DENSE,
@@ -473,4 +484,5 @@ CASES = {
     "one_hot": ONE_HOT,
     "sgd": SGD,
     "adam": ADAM,
+    "update": UPDATE,
 }

@@ -14,7 +14,7 @@ UNARY = ["relu", "relu6", "leaky_relu", "elu", "selu", "celu", "sigmoid", "tanh"
 BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power"]
 
 # In cases.py, but tested elsewhere: by their own files, or views without a kernel, or built of other ops.
-ELSEWHERE = {"batch_norm_train", "batch_norm_infer", "dropout", "sgd", "adam", "reshape", "matmul", "bias_add", "linear",
+ELSEWHERE = {"batch_norm_train", "batch_norm_infer", "dropout", "sgd", "adam", "update", "reshape", "matmul", "bias_add", "linear",
              "binary_cross_entropy"}
 
 

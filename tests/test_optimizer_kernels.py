@@ -1,4 +1,6 @@
-"""SGD and Adam kernels: one step against the formulas, many steps, threads, NaN."""
+"""Optimizers' kernels: one step against the formulas, many steps, threads, NaN."""
+import functools
+
 import numpy as np
 import pytest
 import reference
@@ -51,6 +53,19 @@ def test_adam_is_the_reference(case, tier):
 
 
 @pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("case", CASES["update"], ids=lambda case: case.id)
+def test_update_is_the_reference(case, tier):
+    a, o = case.arrays(), dict(case.options)
+    kind, rates = o.pop("kind"), np.asarray(o.pop("rates"), "float32")
+    arrays = [a["w"], a["g"], a["a"], a["b"], rates]
+    w, g, kept_a, kept_b, after = run(functools.partial(_core.update, kind), arrays, tier, **o)
+    right = reference.update(kind, a["w"], a["g"], a["a"], a["b"], rates, **o)
+    for got, expected in zip((w, kept_a, kept_b), right, strict=True):
+        assert (got is None and expected is None) or relative_error(got, expected) < 3e-7
+    assert same_bits(g, a["g"]) and same_bits(after, rates)
+
+
+@pytest.mark.parametrize("tier", TIERS)
 def test_adam_starts_with_a_step_of_the_learning_rate_whatever_the_gradient(tier):
     g = np.array([1e-3, -5, 1e4, 0], np.float32)
     zeros = np.zeros(4, np.float32)
@@ -65,6 +80,8 @@ def test_the_bits_do_not_depend_on_threads(tier):
     for call, arrays, options in [
         (_core.sgd, [w, g, m, np.float32(0.1)], dict(momentum=0.9, nesterov=True)),
         (_core.adam, [w, g, m, v * v, np.int64(7), np.float32(0.1)], dict(beta1=0.9, beta2=0.999, epsilon=1e-7)),
+        (functools.partial(_core.update, "nadam"), [w, g, m, v * v, np.array([0.1, 0.2, 1.5], "float32")],
+         dict(k1=0.9, k2=0.999, epsilon=1e-7)),
     ]:
         runs = [run(call, arrays, tier, t, **options) for t in THREADS]
         assert all(same_bits(a, b) for other in runs[1:] for a, b in zip(other, runs[0], strict=True))
@@ -77,6 +94,11 @@ def test_a_nan_gradient_reaches_the_weight_and_no_other(tier):
     results = [run(_core.sgd, [w, g, velocity, np.float32(0.1)], tier, momentum=0.9)[0] for velocity in (None, zeros)]
     results.append(run(_core.adam, [w, g, zeros, zeros, np.int64(1), np.float32(0.1)], tier, beta1=0.9, beta2=0.999,
                        epsilon=1e-7)[0])
+    for kind, b, rates in (("rmsprop", None, 0.1), ("rmsprop", zeros, 0.1), ("adagrad", None, 0.1),
+                           ("adadelta", zeros, 0.1), ("adamax", zeros, 0.1), ("lion", None, 0.1),
+                           ("nadam", zeros, [0.1, 0.1, 1])):
+        results.append(run(functools.partial(_core.update, kind), [w, g, zeros, b, np.asarray(rates, "float32")], tier,
+                           k1=0.9, k2=0.9, epsilon=1e-7)[0])
     for after in results:
         assert np.flatnonzero(np.isnan(after)).tolist() == [20]
 
@@ -117,3 +139,13 @@ def test_buffers_that_do_not_fit_are_refused(bad):
     w, g, lr = (Fenced(np.shape(a), np.asarray(a).dtype.name, a).buffer for a in given.values())
     with pytest.raises(ValueError, match="sgd needs"):
         _core.sgd(w, g, None, lr)
+
+
+def test_update_needs_what_its_optimizer_keeps():
+    w, g, a, b = (Fenced((3,), "float32", np.zeros(3, np.float32)).buffer for _ in range(4))
+    rate = Fenced((), "float32", np.float32(0.1)).buffer
+    for kind, other in (("adamax", None), ("lion", b), ("adagrad", b)):
+        with pytest.raises(ValueError, match=kind):
+            _core.update(kind, w, g, a, other, rate)
+    with pytest.raises(ValueError, match="update needs"):
+        _core.update("nadam", w, g, a, b, rate)

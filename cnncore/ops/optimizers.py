@@ -21,6 +21,15 @@ def adam(w, g, m, v, step, lr, beta1=0.9, beta2=0.999, epsilon=1e-7):
                                         epsilon)])
 
 
+def update(kind, w, g, a, b, rates, k1=0.0, k2=0.0, epsilon=0.0):
+    """One step of 'rmsprop', 'adagrad', 'adadelta', 'adamax', 'nadam' or 'lion'; csrc/contracts/layers.h has the formulas.
+
+    All are Tensors: w, g, a and b (None where it keeps one thing) of one shape; rates of shape (), for 'nadam' (3,).
+    """
+    b = None if b is None else b.buffer
+    executor.current().emit([_core.update(kind, w.buffer, g.buffer, a.buffer, b, rates.buffer, k1, k2, epsilon)])
+
+
 def increment(value, by=1):
     """value += by, value being an int64 or uint64 Tensor of one number."""
     executor.current().emit([_core.increment(value.buffer, by)])

@@ -1,5 +1,5 @@
 """Adadelta: steps as long as recent ones, in the proportion of recent changes to recent gradients."""
-from cnncore import ops
+from cnncore.ops.optimizers import update
 from cnncore.optimizers.optimizer import Optimizer
 
 
@@ -40,11 +40,8 @@ class Adadelta(Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
-        squares, changes, rho = self._accumulated_grads[i], self._accumulated_delta_vars[i], self.rho
-        squares.assign(squares * rho + ops.square(gradient) * (1 - rho))
-        change = gradient * ops.sqrt(changes + self.epsilon) / ops.sqrt(squares + self.epsilon)
-        changes.assign(changes * rho + ops.square(change) * (1 - rho))
-        variable.assign_sub(change * learning_rate)
+        update("adadelta", variable, gradient, self._accumulated_grads[i], self._accumulated_delta_vars[i],
+               learning_rate, self.rho, epsilon=self.epsilon)
 
     def get_config(self):
         return super().get_config() | {"rho": self.rho, "epsilon": self.epsilon}

@@ -1,5 +1,6 @@
 """Adagrad: steps that become shorter where gradients have been large."""
-from cnncore import initializers, ops
+from cnncore import initializers
+from cnncore.ops.optimizers import update
 from cnncore.optimizers.optimizer import Optimizer
 
 
@@ -39,10 +40,8 @@ class Adagrad(Optimizer):
             self._trainable_variables, "accumulator", initializers.Constant(self.initial_accumulator_value))
 
     def update_step(self, gradient, variable, learning_rate):
-        i = self._get_variable_index(variable)
-        total = self._accumulators[i]
-        total.assign_add(ops.square(gradient))
-        variable.assign_sub(gradient * learning_rate / ops.sqrt(total + self.epsilon))
+        total = self._accumulators[self._get_variable_index(variable)]
+        update("adagrad", variable, gradient, total, None, learning_rate, epsilon=self.epsilon)
 
     def get_config(self):
         return super().get_config() | {"initial_accumulator_value": self.initial_accumulator_value, "epsilon":

@@ -1,5 +1,6 @@
 """Adamax: Adam with the largest gradient in the place of the mean square."""
 from cnncore import ops
+from cnncore.ops.optimizers import update
 from cnncore.optimizers.optimizer import Optimizer
 
 
@@ -47,10 +48,7 @@ class Adamax(Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
-        m, u = self._m[i], self._u[i]
-        m.assign(m + (gradient - m) * (1 - self.beta_1))
-        u.assign(ops.maximum(u * self.beta_2, ops.abs(gradient)))
-        variable.assign_sub(self._alpha * m / (u + self.epsilon))
+        update("adamax", variable, gradient, self._m[i], self._u[i], self._alpha, self.beta_1, self.beta_2, self.epsilon)
 
     def get_config(self):
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -1,5 +1,5 @@
 """Lion: steps of one length, in the direction of a momentum's sign."""
-from cnncore import ops
+from cnncore.ops.optimizers import update
 from cnncore.optimizers.optimizer import Optimizer
 
 
@@ -44,10 +44,8 @@ class Lion(Optimizer):
         self._momentums = self.add_optimizer_variables(self._trainable_variables, "momentum")
 
     def update_step(self, gradient, variable, learning_rate):
-        i = self._get_variable_index(variable)
-        m = self._momentums[i]
-        variable.assign_sub(ops.sign(m * self.beta_1 + gradient * (1 - self.beta_1)) * learning_rate)
-        m.assign(m * self.beta_2 + gradient * (1 - self.beta_2))
+        m = self._momentums[self._get_variable_index(variable)]
+        update("lion", variable, gradient, m, None, learning_rate, self.beta_1, self.beta_2)
 
     def get_config(self):
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2}

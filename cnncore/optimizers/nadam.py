@@ -1,5 +1,6 @@
 """Nadam: Adam with Nesterov's momentum."""
 from cnncore import ops
+from cnncore.ops.optimizers import update
 from cnncore.optimizers.optimizer import Optimizer
 
 
@@ -48,17 +49,14 @@ class Nadam(Optimizer):
         step = ops.cast(self._step, "float32")
         u, following = ((1.0 - ops.power(0.96, t) * 0.5) * self.beta_1 for t in (step, step + 1.0))
         self._u_product.assign(self._u_product * u)
-        self._of_m = following / (1.0 - self._u_product * following)
-        self._of_gradient = (1.0 - u) / (1.0 - self._u_product)
-        self._of_v = 1.0 - ops.power(self.beta_2, step)
+        of_m = self._rate * following / (1.0 - self._u_product * following)
+        of_gradient = self._rate * (1.0 - u) / (1.0 - self._u_product)
+        self._rates = ops.stack([of_m, of_gradient, 1.0 / (1.0 - ops.power(self.beta_2, step))])
 
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
-        m, v = self._momentums[i], self._velocities[i]
-        m.assign(m + (gradient - m) * (1 - self.beta_1))
-        v.assign(v + (ops.square(gradient) - v) * (1 - self.beta_2))
-        ahead = m * self._of_m + gradient * self._of_gradient
-        variable.assign_sub(ahead * learning_rate / (ops.sqrt(v / self._of_v) + self.epsilon))
+        update("nadam", variable, gradient, self._momentums[i], self._velocities[i], self._rates, self.beta_1,
+               self.beta_2, self.epsilon)
 
     def get_config(self):
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -1,5 +1,6 @@
 """RMSprop: steps scaled by a running mean of the gradient's square."""
 from cnncore import ops
+from cnncore.ops.optimizers import update
 from cnncore.optimizers.optimizer import Optimizer
 
 
@@ -44,16 +45,15 @@ class RMSprop(Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         i, rho = self._get_variable_index(variable), self.rho
-        v = self._velocities[i]
+        v, last = self._velocities[i], self._momentums[i] if self.momentum > 0 else None
+        if not self.centered:
+            update("rmsprop", variable, gradient, v, last, learning_rate, rho, self.momentum, self.epsilon)
+            return
+        mean = self._average_gradients[i]
         self.assign(v, v * rho + ops.square(gradient) * (1 - rho))
-        divisor = v + self.epsilon
-        if self.centered:
-            mean = self._average_gradients[i]
-            self.assign(mean, mean * rho + gradient * (1 - rho))
-            divisor = v - ops.square(mean) + self.epsilon
-        change = gradient * learning_rate / ops.sqrt(divisor)
-        if self.momentum > 0:
-            last = self._momentums[i]
+        self.assign(mean, mean * rho + gradient * (1 - rho))
+        change = gradient * learning_rate / ops.sqrt(v - ops.square(mean) + self.epsilon)
+        if last is not None:
             self.assign(last, last * self.momentum + change)
             change = last
         self.assign_sub(variable, change)

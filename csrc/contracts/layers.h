@@ -232,6 +232,27 @@ typedef struct {
     float epsilon;
 } cnn_adam_args;
 
+/* How update changes a weight w with the gradient g, from what it keeps in a and b:
+ * RMSPROP   a = k1 a + (1 - k1) g^2, s = r g / sqrt(a + epsilon); w -= s, or with b: b = k2 b + s and w -= b
+ * ADAGRAD   a += g^2, w -= r g / sqrt(a + epsilon)
+ * ADADELTA  a = k1 a + (1 - k1) g^2, d = g sqrt(b + epsilon) / sqrt(a + epsilon), b = k1 b + (1 - k1) d^2, w -= r d
+ * ADAMAX    a += (g - a) (1 - k1), b = max(k2 b, |g|), w -= r a / (b + epsilon)
+ * NADAM     a += (g - a) (1 - k1), b += (g^2 - b) (1 - k2), w -= (r a + r1 g) / (sqrt(r2 b) + epsilon)
+ * LION      w -= r sign(k1 a + (1 - k1) g), a = k2 a + (1 - k2) g */
+enum { CNN_RMSPROP, CNN_ADAGRAD, CNN_ADADELTA, CNN_ADAMAX, CNN_NADAM, CNN_LION };
+
+/* One step of such an optimizer. Task: a chunk of elements. */
+typedef struct {
+    float *w;           /* [size] */
+    const float *g;     /* [size] */
+    float *a, *b;       /* [size]; b is NULL where the optimizer keeps one thing */
+    const float *rates; /* r, for NADAM also r1 and r2: what changes from step to step */
+    int64_t size;
+    double k1, k2;
+    float epsilon;
+    int32_t kind;
+} cnn_update_args;
+
 /* ---- input: kernels/gather.c ---------------------------------------------------------------------------------- */
 
 /* What gather_rows reads; it writes float32 or int32. */

@@ -39,6 +39,7 @@
 #include "optimizers.c"
 #include "random.c"
 #include "affine.c"
+#include "optimizers_adaptive.c"
 
 const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {
 #define KERNEL(op) {#op, sizeof(cnn_##op##_args), (cnn_run_fn)TIERED(cnn_##op), (cnn_work_fn)TIERED(cnn_##op##_work)},
