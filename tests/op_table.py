@@ -14,8 +14,8 @@ UNARY = ["relu", "relu6", "leaky_relu", "elu", "selu", "celu", "sigmoid", "tanh"
 BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power"]
 
 # In cases.py, but tested elsewhere: by their own files, or views without a kernel, or built of other ops.
-ELSEWHERE = {"batch_norm_train", "batch_norm_infer", "dropout", "sgd", "adam", "update", "reshape", "matmul", "bias_add", "linear",
-             "binary_cross_entropy"}
+ELSEWHERE = {"batch_norm_train", "batch_norm_infer", "dropout", "sgd", "adam", "update", "reshape", "matmul", "bias_add",
+             "linear", "binary_cross_entropy"}
 
 
 DEFAULTS = {"leaky_relu": {"negative_slope": 0.2}, "elu": {"alpha": 1.0}, "celu": {"alpha": 1.0}}

@@ -64,9 +64,9 @@ class Ftrl(Optimizer):
         i = self._get_variable_index(variable)
         total, linear, power = self._accumulators[i], self._linears[i], -self.learning_rate_power
         grown = total + ops.square(gradient)
-        root = ops.power(grown, power)
+        root, before = (ops.sqrt(x) if power == 0.5 else ops.power(x, power) for x in (grown, total))
         linear.assign_add(gradient + variable * (2 * self.l2_shrinkage_regularization_strength)
-                          - (root - ops.power(total, power)) / learning_rate * variable)
+                          - (root - before) / learning_rate * variable)
         l1, l2 = self.l1_regularization_strength, self.beta / (learning_rate * 2.0) + self.l2_regularization_strength
         variable.assign((ops.clip(linear, -l1, l1) - linear) / (root / learning_rate + l2 * 2.0))
         total.assign(grown)
