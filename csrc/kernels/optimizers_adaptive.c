@@ -1,6 +1,8 @@
 /* optimizers_adaptive.c - optimizers whose steps depend on what earlier gradients were like; see cnn_update_args. */
 
-KERNEL_WORK(update) { return (cnn_work){ceil_div(a->size, UPDATE_CHUNK), 1, 0, 0}; }
+#define ADAPTIVE_CHUNK 16384 /* elements of a task */
+
+KERNEL_WORK(update) { return (cnn_work){ceil_div(a->size, ADAPTIVE_CHUNK), 1, 0, 0}; }
 
 typedef struct {
     vf rate, rate1, rate2, k1, rest1, k2, rest2, epsilon;
@@ -53,7 +55,7 @@ INLINE void update_vector(const cnn_update_args *args, const update_constants *k
 }
 
 KERNEL_RUN(update) {
-    int64_t i = begin * UPDATE_CHUNK, last = min64(end * UPDATE_CHUNK, a->size);
+    int64_t i = begin * ADAPTIVE_CHUNK, last = min64(end * ADAPTIVE_CHUNK, a->size);
     int several = a->kind == CNN_NADAM;
     update_constants k = {set(a->rates[0]),
                           set(several ? a->rates[1] : 0),

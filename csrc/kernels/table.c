@@ -36,10 +36,10 @@
 #include "batch_norm.c"
 #include "dropout.c"
 #include "gather.c"
+#include "optimizers_adaptive.c"
 #include "optimizers.c"
 #include "random.c"
 #include "affine.c"
-#include "optimizers_adaptive.c"
 
 const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {
 #define KERNEL(op) {#op, sizeof(cnn_##op##_args), (cnn_run_fn)TIERED(cnn_##op), (cnn_work_fn)TIERED(cnn_##op##_work)},
