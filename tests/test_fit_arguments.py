@@ -146,3 +146,14 @@ def test_tuples_of_data_are_packed_and_unpacked_as_in_keras():
         packed = cnncore.utils.pack_x_y_sample_weight(*values)
         assert packed == keras.utils.pack_x_y_sample_weight(*values)
         assert cnncore.utils.unpack_x_y_sample_weight(packed) == keras.utils.unpack_x_y_sample_weight(packed)
+
+
+def test_a_single_metric_needs_no_list():
+    x, y, _, _ = training_scenarios.data()
+    histories = [one_output(cnncore, metrics=given).fit(x, y, verbose=0, shuffle=False).history
+                 for given in ("accuracy", ["accuracy"])]
+    assert histories[0] == histories[1] and "accuracy" in histories[0]
+    for single in (cnncore.metrics.SparseCategoricalAccuracy(), cnncore.metrics.sparse_categorical_accuracy):
+        assert "sparse_categorical_accuracy" in one_output(cnncore, metrics=single).fit(x, y, verbose=0).history
+    with pytest.raises(ValueError, match="metrics"):
+        one_output(cnncore, metrics=3)

@@ -88,7 +88,7 @@ PROGRAMS = {
     "misspelt loss": (lambda: model_of("mean_square_error"), ["did you mean 'mean_squared_error'"]),
     "misspelt optimizer": (lambda: model_of(compiled=False).compile("adma", "mse"), ["did you mean 'adam'"]),
     "misspelt metric": (lambda: model_of(metrics=["accuracies"]), ["'accuracies'"]),
-    "metrics as a string": (lambda: model_of(metrics="accuracy"), ["metrics='accuracy'", "['accuracy']"]),
+    "metrics as a number": (lambda: model_of(metrics=3), ["metrics=3", "is a list"]),
     "metric without targets": (lambda: model_of(metrics=[None]).fit(X, Y), ["None"]),
     "steps_per_execution 0": (lambda: model_of(steps_per_execution=0), ["steps_per_execution=0"]),
     "two losses for one output": (lambda: model_of(["mse", "mae"], 1).fit(X, Y), ["one output", "['mse', 'mae']"]),

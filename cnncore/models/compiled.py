@@ -267,6 +267,12 @@ def split_weights(outputs, sample_weight, targets):
     return outputs.split(sample_weight, "sample_weight")
 
 
+def as_list(value):
+    """A single metric, as Keras 2 took it, as a list of one."""
+    single = isinstance(value, (str, metrics.Metric)) or callable(value)
+    return [value] if single else value
+
+
 class CompileMetrics(metrics.Metric):
     """The metrics of all outputs.
 

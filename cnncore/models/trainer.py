@@ -4,7 +4,7 @@ import warnings
 
 from cnncore import executor, metrics, ops, optimizers
 from cnncore.models import loops
-from cnncore.models.compiled import CompileLoss, CompileMetrics
+from cnncore.models.compiled import CompileLoss, CompileMetrics, as_list
 from cnncore.models.data import unpack_x_y_sample_weight
 from cnncore.models.steps import MetricLogs, Plans
 from cnncore.nest import flatten
@@ -41,8 +41,8 @@ class Trainer:
             loss: name such as 'mse', `Loss` or function of (y_true, y_pred); for several outputs also a list or a
                 dict by output of them, None for an output without.
             loss_weights: numbers that the losses of several outputs are multiplied by, as a list or dict.
-            metrics: list of names such as 'accuracy', `Metric`s or functions; for several outputs a list or dict of
-                such lists.
+            metrics: list of names such as 'accuracy', `Metric`s or functions, or a single one; for several outputs a
+                list or dict of such lists.
             weighted_metrics: likewise; these take sample weights into account.
             run_eagerly: whether steps run operation by operation, so that Python code in them sees values. The
                 results are the same to the bit; it is slower.
@@ -61,6 +61,7 @@ class Trainer:
         if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise ValueError("steps_per_execution must be an integer of 1 or more. Received: "
                              f"steps_per_execution={steps_per_execution!r}")
+        metrics, weighted_metrics = as_list(metrics), as_list(weighted_metrics)
         names = getattr(self, "output_names", None)
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
         compile_metrics = None
