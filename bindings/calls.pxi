@@ -105,6 +105,35 @@ cdef class Call:
         cdef cnn_work w = _table[self.kernel].work(self.args)
         return w.tasks, w.grain, w.per_image, w.scratch, w.state, bool(w.ordered)
 
+    @property
+    def gradient_part(self):
+        """How many elements of a weight's gradient each task writes whole, one task after the other; 0 for other calls."""
+        cdef cnn_dense_dw_args *dw
+        if self.kernel == CNN_dense_dw:
+            dw = <cnn_dense_dw_args *> self.args
+            return 0 if dw.accumulate else dw.rows * dw.units
+        return 0
+
+    @property
+    def is_update(self):
+        """Whether this is an optimizer's step: buffers[0] is the weight, buffers[1] its gradient."""
+        return self.kernel in (CNN_sgd, CNN_adam, CNN_update)
+
+    def in_parts(self, int64_t elements):
+        """An optimizer's step with so many elements in a task."""
+        cdef Call call = Call(self.kernel)
+        memcpy(call.args, self.args, self.args_size)
+        memcpy(call.fields, self.fields, sizeof(self.fields))
+        memcpy(call.written, self.written, sizeof(self.written))
+        call.buffers = self.buffers
+        if self.kernel == CNN_sgd:
+            (<cnn_sgd_args *> call.args).chunk = elements
+        elif self.kernel == CNN_adam:
+            (<cnn_adam_args *> call.args).chunk = elements
+        else:
+            (<cnn_update_args *> call.args).chunk = elements
+        return call
+
     def __repr__(self):
         return f"{self.name}({', '.join(map(repr, self.buffers))})"
 

@@ -148,7 +148,7 @@ cdef extern from "cnn.h" nogil:
         const float *dy
         float *dw
         float *db
-        int64_t batch, depth, units
+        int64_t batch, depth, units, rows
         int32_t accumulate
 
     ctypedef struct cnn_fma_peak_args:

@@ -199,7 +199,7 @@ cdef extern from "cnn.h" nogil:
         const float *g
         float *velocity
         const float *lr
-        int64_t size
+        int64_t size, chunk
         float momentum
         int32_t nesterov
 
@@ -210,7 +210,7 @@ cdef extern from "cnn.h" nogil:
         float *v
         const float *lr
         const int64_t *step
-        int64_t size
+        int64_t size, chunk
         double beta1, beta2
         float epsilon
 
@@ -220,7 +220,7 @@ cdef extern from "cnn.h" nogil:
         float *a
         float *b
         const float *rates
-        int64_t size
+        int64_t size, chunk
         double k1, k2
         float epsilon
         int32_t kind

@@ -163,10 +163,11 @@ def dense_dx(Buffer dy, Buffer w, Buffer dx, bint accumulate, Buffer behind=None
     return call.writes(&a.dx, dx, (a.batch, a.depth))
 
 
-def dense_dw(Buffer x, Buffer dy, Buffer dw, Buffer db, bint accumulate):
+def dense_dw(Buffer x, Buffer dy, Buffer dw, Buffer db, bint accumulate, int64_t rows=192):
+    """`rows` of dw make a task."""
     cdef Call call = Call(CNN_dense_dw)
     cdef cnn_dense_dw_args *a = <cnn_dense_dw_args *> call.args
-    a.batch, a.depth, a.units = x.shape[0], x.shape[1], dy.shape[1]
+    a.batch, a.depth, a.units, a.rows = x.shape[0], x.shape[1], dy.shape[1], rows
     a.accumulate = accumulate
     call.reads(&a.x, x, (a.batch, a.depth))
     call.reads(&a.dy, dy, (a.batch, a.units))

@@ -256,10 +256,13 @@ def increment(Buffer value, int64_t by=1):
 
 # ---- optimizers ----------------------------------------------------------------------------------------------------
 
+DEF UPDATE_CHUNK = 16384
+
+
 def sgd(Buffer w, Buffer g, Buffer velocity, Buffer lr, float momentum=0.0, bint nesterov=False):
     cdef Call call = Call(CNN_sgd)
     cdef cnn_sgd_args *a = <cnn_sgd_args *> call.args
-    a.size, a.momentum, a.nesterov = w.size, momentum, nesterov
+    a.size, a.chunk, a.momentum, a.nesterov = w.size, UPDATE_CHUNK, momentum, nesterov
     call.writes(&a.w, w)
     call.reads(&a.g, g, w.shape)
     call.writes(&a.velocity, velocity, w.shape)
@@ -269,7 +272,7 @@ def sgd(Buffer w, Buffer g, Buffer velocity, Buffer lr, float momentum=0.0, bint
 def adam(Buffer w, Buffer g, Buffer m, Buffer v, Buffer step, Buffer lr, double beta1, double beta2, float epsilon):
     cdef Call call = Call(CNN_adam)
     cdef cnn_adam_args *a = <cnn_adam_args *> call.args
-    a.size, a.beta1, a.beta2, a.epsilon = w.size, beta1, beta2, epsilon
+    a.size, a.chunk, a.beta1, a.beta2, a.epsilon = w.size, UPDATE_CHUNK, beta1, beta2, epsilon
     call.writes(&a.w, w)
     call.reads(&a.g, g, w.shape)
     call.writes(&a.m, m, w.shape)
@@ -290,7 +293,8 @@ def update(str kind, Buffer w, Buffer g, Buffer a, Buffer b, Buffer rates, doubl
     number, keeps, changing = _UPDATES[kind]
     if (b is None) != (keeps == 1) and not (kind == "rmsprop" and b is not None):
         raise ValueError(f"update needs {keeps} buffer(s) that {kind} keeps. Received: b={b}")
-    args.kind, args.size, args.k1, args.k2, args.epsilon = number, w.size, k1, k2, epsilon
+    args.kind, args.size, args.chunk = number, w.size, UPDATE_CHUNK
+    args.k1, args.k2, args.epsilon = k1, k2, epsilon
     call.writes(&args.w, w)
     call.reads(&args.g, g, w.shape)
     call.writes(&args.a, a, w.shape)

@@ -99,6 +99,8 @@ cdef class Program:
                 g.patch_count += 1
         at += _aligned(group.inside_bytes)
         for i in range(count):
+            if group.chained:
+                c[i].work.per_image = 1
             states[i] = at
             at += _aligned(c[i].work.state)
             scratch = max(scratch, c[i].work.scratch)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import cnncore
-from cnncore import _core, layers
+from cnncore import _core, layers, ops
+from cnncore.plan.recorder import record
 
 STEPS, BATCH = 100, 24
 
@@ -22,7 +23,7 @@ def make_model():
         layers.BatchNormalization(),
         layers.Dropout(0.3),
         layers.Flatten(),
-        layers.Dense(40, activation="relu"),
+        layers.Dense(72, activation="relu"),  # its weights are many enough to be updated while their gradient is made
         layers.Dense(10, activation="softmax"),
     ])
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -71,3 +72,28 @@ def test_depth_first_computes_exactly_what_layer_by_layer_computes(monkeypatch):
 
 def test_training_changes_the_hash():
     assert trained(1, 1) != trained(1, 2)
+
+
+@pytest.mark.parametrize("make", [lambda: cnncore.optimizers.SGD(0.1, momentum=0.9), lambda: cnncore.optimizers.Adam(0.01),
+                                  lambda: cnncore.optimizers.Nadam(0.01)], ids=("sgd", "adam", "nadam"))
+def test_a_gradient_that_only_its_update_reads_never_exists_whole(make, monkeypatch):
+    def updated(depth_first):
+        def step(x):
+            with cnncore.GradientTape() as tape:
+                loss = ops.mean(ops.square(ops.dense(x, weights)))
+            optimizer.apply_gradients(zip(tape.gradient(loss, [weights]), [weights]))
+
+        monkeypatch.setenv("CNNCORE_DEPTH_FIRST", depth_first)
+        weights, optimizer = cnncore.Variable(start), make()
+        optimizer.build([weights])
+        plan = record(step, x)
+        for _ in range(3):
+            plan.run()
+        return weights.numpy(), plan.arena_bytes
+
+    rng = np.random.default_rng(0)
+    x = cnncore.Tensor(rng.standard_normal((8, 500)).astype(np.float32))
+    start = rng.standard_normal((500, 300)).astype(np.float32)
+    (chained, small), (whole, large) = updated("1"), updated("0")
+    assert small < start.nbytes < large
+    assert (chained == whole).all() and (chained != start).any()

@@ -10,6 +10,11 @@ def depth_slots(batch, depth, units):
     return max(1, min(16 // tasks, depth // 512))
 
 
+def dw_rows(depth, units):
+    """Rows of dw in a task, for every tier whole tiles: enough tasks to share, and few enough to stay in the cache."""
+    return max(24, min(192 if units <= 512 else 96, -(-depth // 16 // 24) * 24))
+
+
 class Dense(Op):
     """y = act(x @ w + b), x (n, k), w (k, u), b (u), y (n, u)."""
 
@@ -49,12 +54,12 @@ class Dense(Op):
 def dw_calls(empty, x, w, dz, dw, db):
     """dw and db in one call where both are wanted alike; a gradient that is not wanted goes to working memory."""
     target = dw.buffer if dw else empty(w.shape)
-    accumulate = dw.accumulate if dw else False
+    accumulate, rows = dw.accumulate if dw else False, dw_rows(*w.shape)
     if db is None or db.accumulate == accumulate:
-        return [_core.dense_dw(x, dz, target, db and db.buffer, accumulate)]
+        return [_core.dense_dw(x, dz, target, db and db.buffer, accumulate, rows)]
     spare = empty(w.shape)
-    return [_core.dense_dw(x, dz, target, None, accumulate),
-            _core.dense_dw(x, dz, spare, db.buffer, db.accumulate)]
+    return [_core.dense_dw(x, dz, target, None, accumulate, rows),
+            _core.dense_dw(x, dz, spare, db.buffer, db.accumulate, rows)]
 
 
 def dense(x, w, b=None, activation=None):

@@ -43,7 +43,10 @@ class Plan:
         kept = set()
         map_structure(lambda t: kept.add(t.buffer.root) if t.buffer.is_promise else None, outputs)
         calls, runs = schedule.depth_first(schedule.live_calls(calls, kept))
-        groups = schedule.make_groups(calls, runs, kept) if os.environ.get("CNNCORE_DEPTH_FIRST", "1") != "0" else []
+        groups = []
+        if os.environ.get("CNNCORE_DEPTH_FIRST", "1") != "0":
+            calls, runs, groups = schedule.chain_updates(calls, runs, kept)
+            groups += schedule.make_groups(calls, runs, kept)
         places, size = memory.place(calls, kept, groups)
         waits = schedule.waits(calls, places, groups)
         self._program = _core.Program(calls, waits, places, _core.Memory(size), groups)

@@ -5,6 +5,7 @@ from cnncore.plan import memory
 
 CACHE_BYTES = 1 << 20  # what a block of images should touch at once, so that it stays in a core's own cache
 MOST_SLOTS = 32
+CHAINED_BYTES = 1 << 17  # gradients of weights that take less stay in the cache anyway
 SMALL_BYTES = 1 << 17  # runs of calls that touch less are left as they are: they stay in the cache anyway
 
 
@@ -18,6 +19,7 @@ class Group(NamedTuple):
     images_per_block: int
     inside: dict  # root Buffers that only these calls use: (offset in the thread's memory, bytes per image)
     inside_bytes: int
+    chained: bool = False  # two calls, task by task: "images" are tasks
 
 
 def live_calls(calls, kept):
@@ -144,6 +146,50 @@ def _group(calls, first, count, users, kept):
     places, size = memory.place_spans(spans, {root: nbytes * block for root, nbytes in inside.items()})
     return Group(first, count, images, slot, block,
                  {root: (places[root], inside[root]) for root in inside}, size)
+
+
+# ---- gradients and their updates ------------------------------------------------------------------------------------
+
+def chain_updates(calls, runs, kept):
+    """(calls reordered, runs, Groups of a weight's gradient and the optimizer's step that alone reads it).
+
+    Such a gradient is made and used a part at a time and never exists whole. Its call moves to where the step is.
+    """
+    users = {}
+    for call in calls:
+        for buffer in call.buffers:
+            users.setdefault(buffer.root, []).append(call)
+    inside_runs = {id(call) for first, count in runs for call in calls[first:first + count]}
+    starts = [id(calls[first]) for first, _ in runs]
+    pairs = []
+    for step in [call for call in calls if call.is_update]:
+        gradient = step.buffers[1]
+        making = [call for call in users[gradient.root] if call is not step]
+        if (len(making) == 1 and making[0].gradient_part and gradient.is_promise and gradient.root not in kept
+                and gradient.root is gradient and gradient.nbytes > CHAINED_BYTES and id(making[0]) not in inside_runs
+                and _may_move(calls, making[0], step)):
+            calls = [call for call in calls if call is not making[0]]
+            at = next(i for i, call in enumerate(calls) if call is step)
+            pair = [making[0], step.in_parts(making[0].gradient_part)]
+            calls[at:at + 1] = pair
+            pairs.append(pair)
+    index = {id(call): i for i, call in enumerate(calls)}
+    runs = [(index[start], count) for start, (_, count) in zip(starts, runs, strict=True)]
+    return calls, runs, [_chain(index[id(making)], making, step.buffers[1]) for making, step in pairs]
+
+
+def _may_move(calls, call, later):
+    """Whether nothing between them touches what `call` writes, or writes what it reads."""
+    order = [id(c) for c in calls]
+    between = calls[order.index(id(call)) + 1:order.index(id(later))]
+    mine = {buffer.root: written for buffer, written in call.operands}
+    return not any(buffer.root in mine and (written or mine[buffer.root])
+                   for other in between for buffer, written in other.operands)
+
+
+def _chain(first, making, gradient):
+    tasks, part = making.work[0], 4 * making.gradient_part
+    return Group(first, 2, tasks, 1, 1, {gradient.root: (0, part)}, part, chained=True)
 
 
 # ---- waiting -----------------------------------------------------------------------------------------------------

@@ -86,14 +86,14 @@ typedef struct {
     int32_t accumulate;
 } cnn_dense_dx_args;
 
-/* dw[k][u] = sum over n of x[n][k] * dy[n][u]; db[u] = sum over n of dy[n][u]. Task: a block of rows of dw; the first
- * task also writes db. */
+/* dw[k][u] = sum over n of x[n][k] * dy[n][u]; db[u] = sum over n of dy[n][u]. Task: `rows` rows of dw; the first task
+ * also writes db. */
 typedef struct {
     const float *x;  /* [batch][depth] */
     const float *dy; /* [batch][units] */
     float *dw;       /* [depth][units] */
     float *db;       /* [units], or NULL */
-    int64_t batch, depth, units;
+    int64_t batch, depth, units, rows;
     int32_t accumulate;
 } cnn_dense_dw_args;
 

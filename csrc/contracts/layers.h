@@ -208,26 +208,26 @@ typedef struct {
 /* ---- optimizers: kernels/optimizers.c ------------------------------------------------------------------------- */
 
 /* Without velocity w -= lr * g. With it v = momentum * v - lr * g, and then w += v, or, where nesterov,
- * w += momentum * v - lr * g. Task: a chunk of elements. */
+ * w += momentum * v - lr * g. Task: `chunk` elements. */
 typedef struct {
     float *w;        /* [size] */
     const float *g;  /* [size] */
     float *velocity; /* [size], or NULL */
     const float *lr; /* [1] */
-    int64_t size;
+    int64_t size, chunk;
     float momentum;
     int32_t nesterov;
 } cnn_sgd_args;
 
 /* m += (g - m) * (1 - beta1), v += (g * g - v) * (1 - beta2), w -= alpha * m / (sqrt(v) + epsilon)
- * with alpha = lr * sqrt(1 - beta2^step) / (1 - beta1^step). Task: a chunk of elements. */
+ * with alpha = lr * sqrt(1 - beta2^step) / (1 - beta1^step). Task: `chunk` elements. */
 typedef struct {
     float *w;            /* [size] */
     const float *g;      /* [size] */
     float *m, *v;        /* [size] */
     const float *lr;     /* [1] */
     const int64_t *step; /* [1], 1 at the first update */
-    int64_t size;
+    int64_t size, chunk;
     double beta1, beta2;
     float epsilon;
 } cnn_adam_args;
@@ -241,13 +241,13 @@ typedef struct {
  * LION      w -= r sign(k1 a + (1 - k1) g), a = k2 a + (1 - k2) g */
 enum { CNN_RMSPROP, CNN_ADAGRAD, CNN_ADADELTA, CNN_ADAMAX, CNN_NADAM, CNN_LION };
 
-/* One step of such an optimizer. Task: a chunk of elements. */
+/* One step of such an optimizer. Task: `chunk` elements. */
 typedef struct {
     float *w;           /* [size] */
     const float *g;     /* [size] */
     float *a, *b;       /* [size]; b is NULL where the optimizer keeps one thing */
     const float *rates; /* r, for NADAM also r1 and r2: what changes from step to step */
-    int64_t size;
+    int64_t size, chunk;
     double k1, k2;
     float epsilon;
     int32_t kind;

@@ -336,8 +336,7 @@ KERNEL_RUN(dense_dx) {
 
 /* ---- dw ------------------------------------------------------------------------------------------------------- */
 
-#define DW_ROWS    (16 * MR) /* rows of dw in a task */
-#define DW_SAMPLES 256       /* summed before a tile moves on: a panel of dy should stay in L1 */
+#define DW_SAMPLES 256 /* summed before a tile moves on: a panel of dy should stay in L1 */
 
 /* How many samples of dy stay packed while all tasks meet them. */
 static int64_t dw_resident(const cnn_dense_dw_args *a) {
@@ -346,8 +345,8 @@ static int64_t dw_resident(const cnn_dense_dw_args *a) {
 }
 
 KERNEL_WORK(dense_dw) {
-    size_t packed_x = DW_ROWS * DW_SAMPLES + LANES, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
-    return (cnn_work){max64(1, ceil_div(a->depth, DW_ROWS)), 1, 0, (packed_x + packed_dy) * sizeof(float)};
+    size_t packed_x = (a->rows + MR) * DW_SAMPLES + LANES, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
+    return (cnn_work){max64(1, ceil_div(a->depth, a->rows)), 1, 0, (packed_x + packed_dy) * sizeof(float)};
 }
 
 /* packed[group][n][MR] = x[n][k0 + group * MR + i]: the rows of a tile side by side, for each sample. */
@@ -395,14 +394,14 @@ KERNEL_RUN(dense_dw) {
             pack_columns(a->dy + n * a->units, a->units, min64(DW_SAMPLES, last - n), a->units,
                          packed_dy + (n - first) * columns);
         for (int64_t task = begin; task < end; task++) {
-            int64_t k0 = task * DW_ROWS, rows = min64(DW_ROWS, a->depth - k0), n = first;
+            int64_t k0 = task * a->rows, rows = min64(a->rows, a->depth - k0), n = first;
             if (rows <= 0) continue;
             do {
                 int64_t samples = min64(DW_SAMPLES, last - n), next_n = n + samples < last ? n + samples : first;
                 int64_t next_k = next_n > n ? k0 : k0 + rows;
                 int64_t next_samples = next_n == first && task + 1 == end ? 0 : min64(DW_SAMPLES, last - next_n);
                 coming next = {a->x + next_n * a->depth + next_k, a->depth, next_samples,
-                               min64(DW_ROWS, a->depth - next_k), 0};
+                               min64(a->rows, a->depth - next_k), 0};
                 dw_block(a, k0, rows, n, samples, packed_dy + (n - first) * columns, &next, packed_x);
                 n += DW_SAMPLES;
             } while (n < last);

@@ -1,7 +1,5 @@
 /* optimizers.c - one pass over the weights for each optimizer, and the counters that steps are counted with. */
 
-#define UPDATE_CHUNK 16384 /* elements of a task */
-
 KERNEL_WORK(increment) {
     (void)a;
     return (cnn_work){1, 1, 0, 0};
@@ -13,7 +11,7 @@ KERNEL_RUN(increment) {
 
 /* ---- stochastic gradient descent ------------------------------------------------------------------------------ */
 
-KERNEL_WORK(sgd) { return (cnn_work){ceil_div(a->size, UPDATE_CHUNK), 1, 0, 0}; }
+KERNEL_WORK(sgd) { return (cnn_work){ceil_div(a->size, a->chunk), 1, 0, 0}; }
 
 INLINE void sgd_vector(const cnn_sgd_args *a, vf lr, vf momentum, int64_t i, int64_t n) {
     vf w = load_n(a->w + i, n), step = lr * load_n(a->g + i, n);
@@ -28,7 +26,7 @@ INLINE void sgd_vector(const cnn_sgd_args *a, vf lr, vf momentum, int64_t i, int
 }
 
 KERNEL_RUN(sgd) {
-    int64_t i = begin * UPDATE_CHUNK, last = min64(end * UPDATE_CHUNK, a->size);
+    int64_t i = begin * a->chunk, last = min64(end * a->chunk, a->size);
     vf lr = set(*a->lr), momentum = set(a->momentum);
     for (; i + LANES <= last; i += LANES) sgd_vector(a, lr, momentum, i, LANES);
     if (i < last) sgd_vector(a, lr, momentum, i, last - i);
@@ -36,7 +34,7 @@ KERNEL_RUN(sgd) {
 
 /* ---- Adam ----------------------------------------------------------------------------------------------------- */
 
-KERNEL_WORK(adam) { return (cnn_work){ceil_div(a->size, UPDATE_CHUNK), 1, 0, 0}; }
+KERNEL_WORK(adam) { return (cnn_work){ceil_div(a->size, a->chunk), 1, 0, 0}; }
 
 typedef struct {
     vf alpha, rest1, rest2, epsilon;
@@ -53,7 +51,7 @@ INLINE void adam_vector(const cnn_adam_args *a, const adam_constants *k, int64_t
 }
 
 KERNEL_RUN(adam) {
-    int64_t i = begin * UPDATE_CHUNK, last = min64(end * UPDATE_CHUNK, a->size);
+    int64_t i = begin * a->chunk, last = min64(end * a->chunk, a->size);
     double t = (double)*a->step;
     double alpha = *a->lr * sqrt(1 - pow(a->beta2, t)) / (1 - pow(a->beta1, t));
     adam_constants k = {set((float)alpha), set((float)(1 - a->beta1)), set((float)(1 - a->beta2)), set(a->epsilon)};

@@ -1,8 +1,6 @@
 /* optimizers_adaptive.c - optimizers whose steps depend on what earlier gradients were like; see cnn_update_args. */
 
-#define ADAPTIVE_CHUNK 16384 /* elements of a task */
-
-KERNEL_WORK(update) { return (cnn_work){ceil_div(a->size, ADAPTIVE_CHUNK), 1, 0, 0}; }
+KERNEL_WORK(update) { return (cnn_work){ceil_div(a->size, a->chunk), 1, 0, 0}; }
 
 typedef struct {
     vf rate, rate1, rate2, k1, rest1, k2, rest2, epsilon;
@@ -55,7 +53,7 @@ INLINE void update_vector(const cnn_update_args *args, const update_constants *k
 }
 
 KERNEL_RUN(update) {
-    int64_t i = begin * ADAPTIVE_CHUNK, last = min64(end * ADAPTIVE_CHUNK, a->size);
+    int64_t i = begin * a->chunk, last = min64(end * a->chunk, a->size);
     int several = a->kind == CNN_NADAM;
     update_constants k = {set(a->rates[0]),
                           set(several ? a->rates[1] : 0),
