@@ -4,6 +4,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from cnn cimport *
+from cnn_depthwise cimport *
 from cnn_elementwise cimport *
 from cnn_layers cimport *
 from cnn_images cimport *
@@ -17,6 +18,7 @@ include "memory.pxi"
 include "calls.pxi"
 include "program.pxi"
 include "kernels_conv.pxi"
+include "kernels_depthwise.pxi"
 include "kernels_layers.pxi"
 include "kernels_elementwise.pxi"
 include "kernels_images.pxi"

@@ -7,7 +7,9 @@ from cnncore.nest import flatten, map_leaves, pack
 from cnncore.tensor import Tensor
 from cnncore.utils.naming import auto_name
 
-_PROBES = ((2, 61, 4), (3, 83, 6))  # batch size, first other unknown length, step to the next: two for each
+# Two ways to fill in what is unknown: batch size, another length, step to that of the next axis. Unknown lengths of
+# several inputs along one axis are taken to be equal, so that branches of a model for images of any size can merge.
+_PROBES = ((2, 61, 4), (3, 83, 6))
 
 
 class History(NamedTuple):
@@ -159,20 +161,11 @@ def infer(function, args, kwargs):
     differently, so that a length that differs between the two is unknown too."""
     results = []
     for batch, first, step in _PROBES:
-        unknown = 0
-
         def fill(leaf, batch=batch, first=first, step=step):
-            nonlocal unknown
             if not isinstance(leaf, KerasTensor):
                 return leaf
-            shape = []
-            for axis, length in enumerate(leaf.shape):
-                if length is None and axis == 0:
-                    length = batch
-                elif length is None:
-                    length = first + step * unknown
-                    unknown += 1
-                shape.append(length)
+            shape = [length if length is not None else first + step * axis if axis else batch
+                     for axis, length in enumerate(leaf.shape)]
             return Tensor._over(_core.Buffer.promise(shape, leaf.dtype))
 
         with executor.use(executor.Shapes()), executor.no_grad():

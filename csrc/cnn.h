@@ -120,6 +120,7 @@ typedef struct {
 } cnn_window;
 
 #include "contracts/conv.h"
+#include "contracts/depthwise.h"
 #include "contracts/elementwise.h"
 #include "contracts/layers.h"
 #include "contracts/images.h"

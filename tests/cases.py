@@ -124,7 +124,7 @@ CONV2D = [
     _conv("3x3_explicit_padding_32", (1, 6, 7, 32), (3, 3), 32, padding=((0, 1), (2, 1))),
 ]
 
-# Grouped and depthwise convolutions stand apart: a kernel for them may come later than the dense one.
+# Grouped convolutions stand apart: where there are as many groups as channels, the depthwise kernels compute them.
 CONV2D_GROUPED = [
     _conv("two_groups", (2, 6, 7, 10), (3, 3), 6, groups=2),
     _conv("four_groups_stride2", (1, 7, 8, 16), (3, 3), 20, strides=(2, 2), groups=4, bias=False),
@@ -132,6 +132,46 @@ CONV2D_GROUPED = [
     _conv("depthwise_stride2_valid", (1, 9, 8, 33), (3, 3), 33, strides=(2, 2), padding="valid", groups=33),
     _conv("depthwise_multiplier2_dilation2", (1, 7, 7, 5), (3, 3), 10, dilation=(2, 2), groups=5),
     _conv("depthwise_5x5", (1, 7, 9, 16), (5, 5), 16, groups=16),
+]
+
+
+def _depthwise(id, x, kernel, filters=1, strides=(1, 1), padding="same", dilation=(1, 1), bias=True):
+    """A convolution of each channel of `x` (n, h, w, c) with `filters` kernels (h, w) of its own."""
+    shapes = {"x": x, "w": (*kernel, x[3], filters), "b": (x[3] * filters,) if bias else None}
+    return Case(id, shapes, dict(strides=strides, padding=padding, dilation=dilation))
+
+
+DEPTHWISE_CONV2D = [
+    _depthwise("1x1_one_pixel_one_channel", (1, 1, 1, 1), (1, 1)),
+    _depthwise("3x3_one_pixel_same", (2, 1, 1, 5), (3, 3)),
+    _depthwise("3x3_one_channel", (2, 9, 7, 1), (3, 3)),
+    _depthwise("3x3_three_channels_28_wide", (1, 5, 28, 3), (3, 3)),
+    _depthwise("5x5_six_channels_valid", (2, 9, 11, 6), (5, 5), padding="valid", bias=False),
+    _depthwise("3x3_16_channels", (3, 7, 9, 16), (3, 3)),
+    _depthwise("3x3_17_channels_valid", (2, 8, 6, 17), (3, 3), padding="valid"),
+    _depthwise("3x3_40_channels", (1, 14, 13, 40), (3, 3), bias=False),
+    _depthwise("2x2_same_pads_bottom_right", (2, 5, 6, 9), (2, 2)),
+    _depthwise("1x7_same", (1, 4, 11, 8), (1, 7)),
+    _depthwise("7x1_valid", (1, 11, 5, 33), (7, 1), padding="valid"),
+    _depthwise("kernel_larger_than_input_same", (2, 3, 2, 3), (5, 7)),
+    _depthwise("kernel_as_large_as_input_valid", (3, 5, 4, 6), (5, 4), padding="valid"),
+    _depthwise("explicit_padding", (2, 5, 6, 5), (3, 3), padding=((2, 0), (1, 3))),
+    _depthwise("empty_batch", (0, 5, 5, 3), (3, 3)),
+    _depthwise("stride2_same_even", (2, 8, 10, 16), (3, 3), strides=(2, 2)),
+    _depthwise("stride2_same_odd_five_channels", (2, 9, 7, 5), (3, 3), strides=(2, 2)),
+    _depthwise("stride2_valid_33_channels", (1, 9, 8, 33), (3, 3), strides=(2, 2), padding="valid"),
+    _depthwise("stride3_larger_than_kernel", (2, 8, 10, 5), (2, 2), strides=(3, 3), padding="valid"),
+    _depthwise("stride4_skips_pixels", (1, 10, 11, 20), (1, 1), strides=(4, 4), padding="valid"),
+    _depthwise("strides_1x2", (1, 8, 9, 6), (5, 3), strides=(1, 2)),
+    _depthwise("strides_3x1_valid", (2, 9, 8, 3), (3, 5), strides=(3, 1), padding="valid"),
+    _depthwise("dilation2_same", (2, 9, 8, 18), (3, 3), dilation=(2, 2)),
+    _depthwise("dilation_1x3_valid_few_channels", (1, 7, 9, 3), (3, 2), padding="valid", dilation=(1, 3)),
+    _depthwise("stride2_dilation2", (1, 9, 11, 6), (3, 3), strides=(2, 2), dilation=(2, 2)),
+    _depthwise("multiplier_2", (2, 7, 7, 5), (3, 3), 2),
+    _depthwise("multiplier_3_one_channel", (2, 6, 8, 1), (3, 3), 3, bias=False),
+    _depthwise("multiplier_4_stride2_valid", (1, 9, 8, 9), (3, 3), 4, strides=(2, 2), padding="valid"),
+    _depthwise("multiplier_16_dilation2", (1, 8, 7, 3), (3, 3), 16, dilation=(2, 2)),
+    _depthwise("many_images", (37, 5, 5, 4), (3, 3)),
 ]
 
 
@@ -439,6 +479,7 @@ UPDATE = [
 
 CASES = {
     "conv2d": CONV2D + CONV2D_GROUPED,
+    "depthwise_conv2d": DEPTHWISE_CONV2D,
     "dense": DENSE,
     "matmul": MATMUL,
     "bias_add": [Case(f"{len(x)}d_{x[-1]}", {"x": x, "b": x[-1:]}) for x in ((1, 1), (7, 33), (2, 5, 4, 17))],

@@ -2,7 +2,9 @@
 from cnncore import _core
 from cnncore.ops.conv2d import Conv2D
 from cnncore.ops.dense import Dense
+from cnncore.ops.depthwise_conv2d import DepthwiseConv2D
 from cnncore.ops.elementwise import Binary, Unary
+from cnncore.ops.grouped_conv2d import GroupedConv2D
 from cnncore.ops.movement import Concatenate, OneHot, Pad, Strided
 from cnncore.ops.pool import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from cnncore.ops.reductions import Reduce, normal_axes
@@ -53,8 +55,15 @@ def _pool(op):
     return lambda case: op(case.options["pool"], case.options["strides"], case.options["padding"])
 
 
+def _conv2d(case):
+    window = [case.options[name] for name in ("strides", "padding", "dilation")]
+    groups = case.options.get("groups", 1)
+    return Conv2D(*window) if groups == 1 else GroupedConv2D(*window, None, groups)
+
+
 OPS = {
-    "conv2d": lambda case: Conv2D(*(case.options[k] for k in ("strides", "padding", "dilation"))),
+    "conv2d": _conv2d,
+    "depthwise_conv2d": lambda case: DepthwiseConv2D(*case.options.values()),
     "dense": lambda case: Dense(),
     "max_pool2d": _pool(MaxPool2D),
     "avg_pool2d": _pool(AvgPool2D),
@@ -80,9 +89,7 @@ def _rank(case):
 
 
 def fits(op, case):
-    """Whether the engine's op takes this case: grouped convolutions and axes other than the last do not yet."""
-    if op == "conv2d":
-        return case.options["groups"] == 1
+    """Whether the engine's op takes this case: not axes other than the last."""
     if op in ("softmax", "log_softmax"):
         return case.options.get("axis", -1) in (-1, _rank(case) - 1)
     return True

@@ -1,19 +1,13 @@
 """Layers have Keras's arguments, defaults, names, weights and outputs."""
-import inspect
-import os
 import threading
-
-os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 import numpy as np
 import pytest
+from beside_keras import arguments, keras, pair, values, with_the_same_weights
 
 import cnncore
 from cnncore import layers, ops
 from cnncore.utils import clear_session
-
-keras = pytest.importorskip("keras", exc_type=ImportError)
-rng = np.random.default_rng(5)
 
 # One way to make each layer, and a shape that it takes.
 MAKE = {
@@ -32,37 +26,9 @@ MAKE = {
     "BatchNormalization": lambda k: k.layers.BatchNormalization(),
 }
 IMAGE = (2, 7, 6, 4)
-# Arguments for what is not here yet, and for what only newer versions of Keras have.
-LEFT_OUT = {"lora_rank", "lora_alpha", "quantization_config", "renorm", "renorm_clipping", "renorm_momentum",
-            "synchronized", "sparse", "ragged", "optional", "input_tensor", "tensor"}
-
-
-def values(shape):
-    return rng.normal(size=shape).astype("float32")
-
-
-def pair(make):
-    """Our layer and Keras's, from fresh counters of names."""
-    clear_session()
-    keras.utils.clear_session()
-    return make(cnncore), make(keras)
-
-
-def with_the_same_weights(make, shape):
-    ours, theirs = pair(make)
-    ours.build(shape)
-    theirs.build(shape)
-    theirs.set_weights([np.abs(values(w.shape)) + 0.1 for w in theirs.get_weights()])
-    ours.set_weights(theirs.get_weights())
-    return ours, theirs
 
 
 # ---- arguments, names, weights -----------------------------------------------------------------------------------
-
-def arguments(function):
-    return [(p.name, p.default) for p in inspect.signature(function).parameters.values()
-            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in LEFT_OUT]
-
 
 @pytest.mark.parametrize("name", [*MAKE, "InputLayer", "Input", "Layer", "MaxPool2D", "AvgPool2D", "GlobalAvgPool2D",
                                   "GlobalMaxPool2D"])

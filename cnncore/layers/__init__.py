@@ -10,26 +10,64 @@ from cnncore.layers.augmentation import (
     RandomZoom,
 )
 from cnncore.layers.batch_normalization import BatchNormalization
+from cnncore.layers.borders import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
+from cnncore.layers.conv1d import Conv1D
 from cnncore.layers.conv2d import Conv2D
 from cnncore.layers.dense import Dense
 from cnncore.layers.dropout import Dropout
 from cnncore.layers.input_layer import Input, InputLayer
 from cnncore.layers.layer import Layer
+from cnncore.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from cnncore.layers.operation import Operation
-from cnncore.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from cnncore.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
 from cnncore.layers.preprocessing import CenterCrop, Normalization, Rescaling, Resizing
-from cnncore.layers.reshaping import Flatten, Reshape
+from cnncore.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 
+AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
-MaxPool2D = MaxPooling2D
-GlobalAvgPool2D = GlobalAveragePooling2D
-GlobalMaxPool2D = GlobalMaxPooling2D
+Convolution1D = Conv1D
 Convolution2D = Conv2D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
 
 __all__ = [
-    "Activation", "AveragePooling2D", "AvgPool2D", "BatchNormalization", "CenterCrop", "Conv2D", "Convolution2D",
-    "Dense", "Dropout", "Flatten", "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D",
-    "GlobalMaxPooling2D", "Input", "InputLayer", "Layer", "MaxPool2D", "MaxPooling2D", "Normalization", "Operation",
+    "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D", "AvgPool1D", "AvgPool2D",
+    "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D", "Conv2D", "Convolution1D", "Convolution2D",
+    "Cropping1D", "Cropping2D", "Dense", "Dot", "Dropout", "Flatten", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Input", "InputLayer", "Layer", "MaxPool1D", "MaxPool2D",
+    "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "Operation", "Permute",
     "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
-    "RandomZoom", "ReLU", "Rescaling", "Reshape", "Resizing", "Softmax",
+    "RandomZoom", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "Softmax", "Subtract", "ZeroPadding1D",
+    "ZeroPadding2D", "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
 ]

@@ -20,41 +20,57 @@ def number(value, layer, argument, least=0.0, most=float("inf")):
     return value
 
 
-def pair(value, layer, argument, least=1):
-    """One whole number for both axes, or two."""
-    parts = value if isinstance(value, (list, tuple)) else (value, value)
-    if len(parts) != 2:
-        raise ValueError(f"{layer}: {argument} must be one whole number or two. Received: {argument}={value!r}")
+def sizes(value, layer, argument, rank=2, least=1):
+    """As many whole numbers as there are axes, where one may stand for all."""
+    parts = value if isinstance(value, (list, tuple)) else (value,) * rank
+    many = "" if rank == 1 else ", or two"
     try:
-        return tuple(whole(part, layer, argument, least) for part in parts)
+        if len(parts) == rank:
+            return tuple(whole(part, layer, argument, least) for part in parts)
     except ValueError:
-        raise ValueError(f"{layer}: {argument} must be one whole number of {least} or more, or two. Received: "
-                         f"{argument}={value!r}") from None
+        pass
+    raise ValueError(f"{layer}: {argument} must be one whole number of {least} or more{many}. Received: "
+                     f"{argument}={value!r}")
 
 
-def padding(value, layer):
-    """'valid' or 'same'."""
-    if not isinstance(value, str) or value.lower() not in ("valid", "same"):
+def edges(value, layer, argument, rank=2):
+    """(before, after) for each axis, from one whole number for all of them, one for each, or a pair for each."""
+    parts = value if isinstance(value, (list, tuple)) else (value,) * rank
+    if rank == 1 and len(parts) == 2:
+        parts = (parts,)
+    try:
+        if len(parts) == rank:
+            return tuple(sizes(part, layer, argument, 2, least=0) for part in parts)
+    except ValueError:
+        pass
+    forms = "or a pair (before, after)" if rank == 1 else "two for height and width, or two pairs (before, after)"
+    raise ValueError(f"{layer}: {argument} must be one whole number of 0 or more, {forms}. Received: "
+                     f"{argument}={value!r}")
+
+
+def padding(value, layer, causal=False):
+    """'valid' or 'same', or 'causal' where that is allowed."""
+    known = ("valid", "same", "causal") if causal else ("valid", "same")
+    if not isinstance(value, str) or value.lower() not in known:
+        more = ", or 'causal' (before the input only)" if causal else ""
         raise ValueError(f"{layer}: padding must be 'valid' (none) or 'same' (an output of the input's size divided by "
-                         f"the strides). Received: padding={value!r}")
+                         f"the strides){more}. Received: padding={value!r}")
     return value.lower()
 
 
-def channels_last(value, layer):
-    """'channels_last', which None means too."""
-    if value in (None, "channels_last"):
-        return "channels_last"
-    if value == "channels_first":
-        raise ValueError(f"{layer}: images are (height, width, channels). Received: data_format='channels_first'; use "
-                         "data_format='channels_last' and np.moveaxis(x, 1, -1)")
-    raise ValueError(f"{layer}: data_format must be 'channels_last'. Received: data_format={value!r}")
+def data_format(value, layer):
+    """'channels_last', which None means too, or 'channels_first'."""
+    if value in (None, "channels_last", "channels_first"):
+        return value or "channels_last"
+    raise ValueError(f"{layer}: data_format must be 'channels_last', (batch, height, width, channels), or "
+                     f"'channels_first', (batch, channels, height, width). Received: data_format={value!r}")
 
 
 def rank(layer, shape, wanted, meaning):
     """The shape of an input has this many axes."""
     if len(shape) != wanted:
         hint = ""
-        if wanted == 4 and len(shape) == 3:
+        if wanted == 4 and len(shape) == 3 and meaning.endswith("channels)"):
             hint = ("; a single image needs a first axis of length 1, x[None], and grey images a last one, "
                     "x[..., None]")
         elif wanted == 4:
@@ -74,11 +90,11 @@ def length(layer, shape, built_for, meaning, hint, axis=-1):
                          f"shape {tuple(shape)} with {shape[axis]}; {hint}")
 
 
-def window_fits(layer, shape, size, dilation, what):
-    """A window under 'valid' padding is no larger than the image."""
-    for axis, (pixels, k, d) in enumerate(zip(shape[1:3], size, dilation, strict=True)):
+def window_fits(layer, shape, lengths, size, dilation, what):
+    """A window under 'valid' padding is no larger than the image, whose spatial axes have these lengths."""
+    names = ("length",) if len(lengths) == 1 else ("height", "width")
+    for name, pixels, k, d in zip(names, lengths, size, dilation, strict=True):
         if pixels is not None and layer.padding == "valid" and (k - 1) * d + 1 > pixels:
-            name = ("height", "width")[axis]
             spread = f" and dilation_rate {tuple(dilation)}" if max(dilation) > 1 else ""
             raise ValueError(f"{layer._described()}: a {what} of {tuple(size)}{spread} does not fit into an input of "
                              f"{name} {pixels} with padding='valid'. Received: input shape {tuple(shape)}; use "

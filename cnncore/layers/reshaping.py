@@ -1,4 +1,4 @@
-"""Flatten and Reshape."""
+"""Flatten, Reshape, Permute and RepeatVector."""
 import math
 import numbers
 
@@ -27,8 +27,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.data_format = data_format if data_format == "channels_first" else checks.channels_last(data_format,
-                                                                                                    "Flatten")
+        self.data_format = checks.data_format(data_format, "Flatten")
 
     def _check(self, shape):
         if not shape:
@@ -86,3 +85,72 @@ class Reshape(Layer):
 
     def get_config(self):
         return {**super().get_config(), "target_shape": self.target_shape}
+
+
+class Permute(Layer):
+    """The axes of each sample in another order.
+
+    Args:
+        dims: the order: which axis, from 1 on, comes first, second, ...; the batch's stays where it is.
+
+    Input shape: (batch, ...), with as many axes besides the batch's as `dims` names.
+    Output shape: the same lengths in that order.
+
+    Raises:
+        ValueError: `dims` is no order, or an input has another number of axes.
+
+    Example:
+        >>> import cnncore, numpy as np
+        >>> cnncore.layers.Permute((2, 1))(np.zeros((5, 10, 64), "float32")).shape
+        (5, 64, 10)
+    """
+
+    _takes_one = True
+
+    def __init__(self, dims, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(dims, (list, tuple)) or sorted(dims) != list(range(1, len(dims) + 1)):
+            raise ValueError("Permute: dims must name each axis from 1 on once; 0 is the batch's, which stays. "
+                             f"Received: dims={dims!r}; use (2, 1) for instance")
+        self.dims = tuple(dims)
+
+    def _check(self, shape):
+        checks.rank(self, shape, len(self.dims) + 1, f"the batch's and the {len(self.dims)} of dims={self.dims}")
+
+    def call(self, inputs):
+        return ops.transpose(inputs, (0, *self.dims))
+
+    def get_config(self):
+        return {**super().get_config(), "dims": self.dims}
+
+
+class RepeatVector(Layer):
+    """Each sample n times in a row.
+
+    Args:
+        n: how often.
+
+    Input shape: (batch, features).
+    Output shape: (batch, n, features).
+
+    Raises:
+        TypeError: n is no whole number.
+        ValueError: an input has another number of axes.
+    """
+
+    _takes_one = True
+
+    def __init__(self, n, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(n, bool) or not isinstance(n, numbers.Integral):
+            raise TypeError(f"RepeatVector: n must be a whole number. Received: n={n!r}")
+        self.n = checks.whole(n, "RepeatVector", "n")
+
+    def _check(self, shape):
+        checks.rank(self, shape, 2, "(batch, features)")
+
+    def call(self, inputs):
+        return ops.repeat(ops.expand_dims(inputs, 1), self.n, 1)
+
+    def get_config(self):
+        return {**super().get_config(), "n": self.n}

@@ -124,9 +124,19 @@ def behind_relu(empty, y, dy, relu):
     return dz, relu_mask_calls(y, dy, dz)
 
 
-def conv2d(x, w, b=None, strides=(1, 1), padding="valid", dilation=(1, 1), activation=None):
-    """Convolution of images (n, h, w, c) with filters (kh, kw, c, f), plus bias (f), then `activation` None or 'relu'.
+def conv2d(x, w, b=None, strides=(1, 1), padding="valid", dilation=(1, 1), activation=None, groups=1):
+    """Convolution of images (n, h, w, c) with filters (kh, kw, c / groups, f), plus bias (f), then `activation` None or
+    'relu'.
 
     Padding is 'valid', 'same', or ((top, bottom), (left, right)).
     """
-    return apply(Conv2D(strides, padding, dilation, activation), x, w, b)
+    if groups == 1:
+        return apply(Conv2D(strides, padding, dilation, activation), x, w, b)
+    from cnncore.ops.depthwise_conv2d import depthwise_conv2d
+    from cnncore.ops.grouped_conv2d import GroupedConv2D
+    from cnncore.ops.movement import reshape
+
+    if groups == x.shape[-1] and w.shape[2] == 1 and w.shape[3] % groups == 0:
+        w = reshape(w, (*w.shape[:2], groups, w.shape[3] // groups))
+        return depthwise_conv2d(x, w, b, strides, padding, dilation, activation)
+    return apply(GroupedConv2D(strides, padding, dilation, activation, groups), x, w, b)

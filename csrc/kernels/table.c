@@ -23,6 +23,7 @@
 #include "conv2d.c"
 #include "conv2d_dw.c"
 #include "winograd.c"
+#include "depthwise.c"
 #include "dense.c"
 #include "peak.c"
 

@@ -55,6 +55,22 @@ def conv2d_vjp(dy, x, w, b=None, strides=(1, 1), padding="valid", dilation=(1, 1
     return dx, dw, None if b is None else dy.sum((0, 1, 2))
 
 
+def depthwise_conv2d(x, w, b=None, strides=(1, 1), padding="valid", dilation=(1, 1)):
+    """y[n, oy, ox, c m + j] = b[c m + j] + sum over ky, kx of x[n, iy, ix, c] w[ky, kx, c, j]."""
+    w = np.asarray(w, np.float64)
+    k_h, k_w, in_c, filters = w.shape
+    return conv2d(x, w.reshape(k_h, k_w, 1, in_c * filters), b, strides, padding, dilation, in_c)
+
+
+def depthwise_conv2d_vjp(dy, x, w, b=None, strides=(1, 1), padding="valid", dilation=(1, 1)):
+    """Returns dx, dw, db (None without b)."""
+    w = np.asarray(w, np.float64)
+    k_h, k_w, in_c, filters = w.shape
+    flat = w.reshape(k_h, k_w, 1, in_c * filters)
+    dx, dw, db = conv2d_vjp(dy, x, flat, b, strides, padding, dilation, in_c)
+    return dx, dw.reshape(w.shape), db
+
+
 def dense(x, w, b=None):
     """y[n, u] = b[u] + sum over k of x[n, k] w[k, u]."""
     x, w = np.asarray(x, np.float64), np.asarray(w, np.float64)
