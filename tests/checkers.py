@@ -7,13 +7,13 @@ from op_table import OPS
 # Relative L2 error against float64. Winograd's transforms cost a digit.
 TOLERANCE = 2e-6
 WINOGRAD_TOLERANCE = 2e-5
-EXACT = ("conv2d", "depthwise_conv2d", "dense", "max_pool2d", "global_max_pool2d", "add", "subtract", "multiply",
-         "maximum", "minimum", "sum", "max", "min", "transpose", "concatenate", "pad2d", "relu", "negative", "square",
-         "abs")
+EXACT = ("conv2d", "conv2d_transpose", "depthwise_conv2d", "dense", "max_pool2d", "global_max_pool2d", "add",
+         "subtract", "multiply", "maximum", "minimum", "sum", "max", "min", "transpose", "concatenate", "pad2d", "relu",
+         "negative", "square", "abs")
 
 
 def tolerance(op):
-    return WINOGRAD_TOLERANCE if op == "conv2d" else TOLERANCE
+    return WINOGRAD_TOLERANCE if op in ("conv2d", "conv2d_transpose") else TOLERANCE
 
 
 def reference_forward(op, case, arrays):

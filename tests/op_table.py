@@ -1,6 +1,7 @@
 """Which Op computes each case of cases.py: one row per operation, so that none can be forgotten."""
 from cnncore import _core
 from cnncore.ops.conv2d import Conv2D
+from cnncore.ops.conv2d_transpose import Conv2DTranspose
 from cnncore.ops.dense import Dense
 from cnncore.ops.depthwise_conv2d import DepthwiseConv2D
 from cnncore.ops.elementwise import Binary, Unary
@@ -63,6 +64,7 @@ def _conv2d(case):
 
 OPS = {
     "conv2d": _conv2d,
+    "conv2d_transpose": lambda case: Conv2DTranspose(*case.options.values()),
     "depthwise_conv2d": lambda case: DepthwiseConv2D(*case.options.values()),
     "dense": lambda case: Dense(),
     "max_pool2d": _pool(MaxPool2D),

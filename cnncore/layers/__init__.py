@@ -13,7 +13,9 @@ from cnncore.layers.batch_normalization import BatchNormalization
 from cnncore.layers.borders import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
 from cnncore.layers.conv1d import Conv1D
 from cnncore.layers.conv2d import Conv2D
+from cnncore.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose
 from cnncore.layers.dense import Dense
+from cnncore.layers.depthwise_conv import DepthwiseConv1D, DepthwiseConv2D
 from cnncore.layers.dropout import Dropout
 from cnncore.layers.input_layer import Input, InputLayer
 from cnncore.layers.layer import Layer
@@ -48,26 +50,35 @@ from cnncore.layers.pooling import (
 )
 from cnncore.layers.preprocessing import CenterCrop, Normalization, Rescaling, Resizing
 from cnncore.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from cnncore.layers.separable_conv import SeparableConv1D, SeparableConv2D
+from cnncore.layers.up_sampling import UpSampling1D, UpSampling2D
 
 AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
 Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
 Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
 GlobalAvgPool1D = GlobalAveragePooling1D
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalMaxPool1D = GlobalMaxPooling1D
 GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
     "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D", "AvgPool1D", "AvgPool2D",
-    "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D", "Conv2D", "Convolution1D", "Convolution2D",
-    "Cropping1D", "Cropping2D", "Dense", "Dot", "Dropout", "Flatten", "GlobalAveragePooling1D",
+    "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose",
+    "Convolution1D", "Convolution1DTranspose", "Convolution2D", "Convolution2DTranspose", "Cropping1D", "Cropping2D",
+    "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GlobalAveragePooling1D",
     "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D",
     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Input", "InputLayer", "Layer", "MaxPool1D", "MaxPool2D",
     "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "Operation", "Permute",
     "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
-    "RandomZoom", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "Softmax", "Subtract", "ZeroPadding1D",
-    "ZeroPadding2D", "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
+    "RandomZoom", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D",
+    "SeparableConvolution1D", "SeparableConvolution2D", "Softmax", "Subtract", "UpSampling1D", "UpSampling2D",
+    "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply",
+    "subtract",
 ]

@@ -32,7 +32,7 @@ class Conv1D(Convolution):
         (4, 8, 32)
     """
 
-    _rank = 1
+    _rank, _causal = 1, True
 
     def __init__(self, filters, kernel_size, strides=1, padding="valid", data_format=None, dilation_rate=1, groups=1,
                  activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",

@@ -5,10 +5,11 @@ from cnncore.layers.arguments import take_in, written
 from cnncore.layers.spatial import Spatial
 
 
-class _AnyConvolution(Spatial):
+class AnyConvolution(Spatial):
     """Windows, bias and activation: what all kinds of convolution share."""
 
     _what = ()  # the names of what a configuration holds
+    _causal = False  # whether padding may be 'causal'
     bias = None
 
     def __init__(self, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **kwargs):
@@ -16,7 +17,7 @@ class _AnyConvolution(Spatial):
         kind, rank = type(self).__name__, self._rank
         self.kernel_size = checks.sizes(kernel_size, kind, "kernel_size", rank)
         self.strides = checks.sizes(strides, kind, "strides", rank)
-        self.padding = checks.padding(padding, kind, causal=kind == "Conv1D")
+        self.padding = checks.padding(padding, kind, self._causal)
         self._set_format(data_format)
         self.dilation_rate = checks.sizes(dilation_rate, kind, "dilation_rate", rank)
         self.activation = activations.get(activation)
@@ -73,7 +74,7 @@ class _AnyConvolution(Spatial):
                                                   "activity_regularizer", "bias_constraint")}
 
 
-class Convolution(_AnyConvolution):
+class Convolution(AnyConvolution):
     """What Conv1D and Conv2D share."""
 
     _what = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation",

@@ -10,6 +10,10 @@ class _Merge(Layer):
 
     _least = 1
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
     def _check_shapes(self, shapes):
         kind = self._described()
         if is_shape(shapes) or len(shapes) < self._least:

@@ -23,6 +23,7 @@ from cnncore.ops.activations import (
 )
 from cnncore.ops.batch_norm import batch_norm_infer, batch_norm_train
 from cnncore.ops.conv2d import conv2d
+from cnncore.ops.conv2d_transpose import conv2d_transpose
 from cnncore.ops.dense import dense
 from cnncore.ops.depthwise_conv2d import depthwise_conv2d
 from cnncore.ops.dropout import dropout
@@ -92,15 +93,16 @@ from cnncore.tensor import convert as convert_to_tensor
 
 __all__ = [
     "abs", "add", "all", "any", "argmax", "argmin", "avg_pool2d", "batch_norm_infer", "batch_norm_train",
-    "broadcast_to", "cast", "ceil", "celu", "clip", "concatenate", "conv2d", "convert_to_tensor", "cos", "dense",
-    "depthwise_conv2d", "divide", "dropout", "elu", "equal", "exp", "expand_dims", "expm1", "exponential", "flip",
-    "floor", "floor_divide", "gelu", "getitem", "global_avg_pool2d", "global_max_pool2d", "greater", "greater_equal",
-    "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "less", "less_equal", "linear", "log", "log1p",
-    "log_sigmoid", "log_softmax", "logical_and", "logical_not", "logical_or", "matmul", "max", "max_pool2d", "maximum",
-    "mean", "min", "minimum", "mish", "mod", "moveaxis", "multiply", "negative", "not_equal", "one_hot", "pad", "power",
-    "prod", "reciprocal", "relu", "relu6", "repeat", "reshape", "round", "rsqrt", "selu", "sigmoid",
-    "sigmoid_cross_entropy", "sign", "silu", "sin", "softmax", "softmax_cross_entropy", "softplus", "softsign", "split",
-    "sqrt", "square", "squeeze", "stack", "subtract", "sum", "swish", "take", "tanh", "tile", "transpose", "where",
+    "broadcast_to", "cast", "ceil", "celu", "clip", "concatenate", "conv2d", "conv2d_transpose", "convert_to_tensor",
+    "cos", "dense", "depthwise_conv2d", "divide", "dropout", "elu", "equal", "exp", "expand_dims", "expm1",
+    "exponential", "flip", "floor", "floor_divide", "gelu", "getitem", "global_avg_pool2d", "global_max_pool2d",
+    "greater", "greater_equal", "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "less", "less_equal", "linear",
+    "log", "log1p", "log_sigmoid", "log_softmax", "logical_and", "logical_not", "logical_or", "matmul", "max",
+    "max_pool2d", "maximum", "mean", "min", "minimum", "mish", "mod", "moveaxis", "multiply", "negative", "not_equal",
+    "one_hot", "pad", "power", "prod", "reciprocal", "relu", "relu6", "repeat", "reshape", "round", "rsqrt", "selu",
+    "sigmoid", "sigmoid_cross_entropy", "sign", "silu", "sin", "softmax", "softmax_cross_entropy", "softplus",
+    "softsign", "split", "sqrt", "square", "squeeze", "stack", "subtract", "sum", "swish", "take", "tanh", "tile",
+    "transpose", "where",
 ]
 
 _wrapped = {globals()[name]: on_keras_tensors(globals()[name]) for name in __all__}  # aliases stay the same function

@@ -71,6 +71,39 @@ def depthwise_conv2d_vjp(dy, x, w, b=None, strides=(1, 1), padding="valid", dila
     return dx, dw.reshape(w.shape), db
 
 
+def _transposed_pads(x_shape, w_shape, strides, padding, dilation, output_padding):
+    """Returns ((height, width) of the output, ((top, bottom), (left, right)) that are cut off what the windows write)."""
+    sizes, cuts = [], []
+    for axis in (0, 1):
+        stride, reach = strides[axis], (w_shape[axis] - 1) * dilation[axis] + 1
+        written, extra = (x_shape[1 + axis] - 1) * stride + reach, (output_padding or (None, None))[axis]
+        if padding == "valid":
+            size, before = max(written, x_shape[1 + axis] * stride) if extra is None else written + extra, 0
+        else:
+            odd = reach % 2
+            size = x_shape[1 + axis] * stride if extra is None else (x_shape[1 + axis] - 1) * stride + odd + extra
+            # Counted from where a window that begins outside still reaches in, half of what is there goes first.
+            total = size - (x_shape[1 + axis] - 1) * stride - 1 + reach - 1
+            before = reach - 1 - min(-(-total // 2), reach - 1)
+        sizes.append(size)
+        cuts.append((before, written - before - size))
+    return sizes, cuts
+
+
+def conv2d_transpose(x, w, strides=(1, 1), padding="valid", dilation=(1, 1), output_padding=None):
+    """y[n, oy s + ky d - top, ox s + kx d - left, f] += x[n, oy, ox, c] w[ky, kx, f, c], added up in y."""
+    x, w = np.asarray(x, np.float64), np.asarray(w, np.float64)
+    (out_h, out_w), cuts = _transposed_pads(x.shape, w.shape, strides, padding, dilation, output_padding)
+    like = np.zeros((x.shape[0], out_h, out_w, w.shape[2]))
+    return conv2d_vjp(x, like, w, None, strides, cuts, dilation)[0]
+
+
+def conv2d_transpose_vjp(dy, x, w, strides=(1, 1), padding="valid", dilation=(1, 1), output_padding=None):
+    """Returns dx, dw."""
+    _, cuts = _transposed_pads(np.shape(x), np.shape(w), strides, padding, dilation, output_padding)
+    return conv2d(dy, w, None, strides, cuts, dilation), conv2d_vjp(x, dy, w, None, strides, cuts, dilation)[1]
+
+
 def dense(x, w, b=None):
     """y[n, u] = b[u] + sum over k of x[n, k] w[k, u]."""
     x, w = np.asarray(x, np.float64), np.asarray(w, np.float64)
