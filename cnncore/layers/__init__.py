@@ -1,5 +1,5 @@
 """Layers, with Keras's names and arguments."""
-from cnncore.layers.activation import Activation, ReLU, Softmax
+from cnncore.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cnncore.layers.augmentation import (
     RandomBrightness,
     RandomContrast,
@@ -14,7 +14,8 @@ from cnncore.layers.borders import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPa
 from cnncore.layers.conv1d import Conv1D
 from cnncore.layers.conv2d import Conv2D
 from cnncore.layers.dense import Dense
-from cnncore.layers.dropout import Dropout
+from cnncore.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D
+from cnncore.layers.identity import ActivityRegularization, Identity
 from cnncore.layers.input_layer import Input, InputLayer
 from cnncore.layers.layer import Layer
 from cnncore.layers.merging import (
@@ -35,6 +36,8 @@ from cnncore.layers.merging import (
     multiply,
     subtract,
 )
+from cnncore.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
+from cnncore.layers.normalization import GroupNormalization, LayerNormalization, UnitNormalization
 from cnncore.layers.operation import Operation
 from cnncore.layers.pooling import (
     AveragePooling1D,
@@ -61,13 +64,15 @@ MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
 
 __all__ = [
-    "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D", "AvgPool1D", "AvgPool2D",
-    "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D", "Conv2D", "Convolution1D", "Convolution2D",
-    "Cropping1D", "Cropping2D", "Dense", "Dot", "Dropout", "Flatten", "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Input", "InputLayer", "Layer", "MaxPool1D", "MaxPool2D",
-    "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "Operation", "Permute",
+    "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D",
+    "AvgPool1D", "AvgPool2D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D", "Conv2D", "Convolution1D",
+    "Convolution2D", "Cropping1D", "Cropping2D", "Dense", "Dot", "Dropout", "ELU", "Flatten", "GaussianDropout",
+    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D",
+    "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GroupNormalization", "Identity",
+    "Input", "InputLayer", "Layer", "LayerNormalization", "LeakyReLU", "MaxPool1D", "MaxPool2D", "MaxPooling1D",
+    "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "Operation", "PReLU", "Permute",
     "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
-    "RandomZoom", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "Softmax", "Subtract", "ZeroPadding1D",
-    "ZeroPadding2D", "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
+    "RandomZoom", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "Softmax", "SpatialDropout1D",
+    "SpatialDropout2D", "Subtract", "UnitNormalization", "ZeroPadding1D", "ZeroPadding2D", "add", "average",
+    "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
 ]
