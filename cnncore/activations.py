@@ -6,9 +6,12 @@ from cnncore.ops import (
     celu,
     elu,
     exponential,
+    glu,
+    hard_shrink,
     hard_sigmoid,
     hard_silu,
     hard_swish,
+    hard_tanh,
     leaky_relu,
     linear,
     log_sigmoid,
@@ -18,11 +21,18 @@ from cnncore.ops import (
     selu,
     sigmoid,
     silu,
+    soft_shrink,
     softmax,
     softplus,
     softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
     swish,
     tanh,
+    tanh_shrink,
+    threshold,
 )
 
 
@@ -33,10 +43,10 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
         x: tensor.
         negative_slope: the slope below the threshold.
         max_value: the largest output, or None.
-        threshold: inputs below it count as negative.
+        threshold: inputs up to it count as negative.
     """
     if threshold:
-        y = ops.where(ops.convert_to_tensor(x) >= threshold, x, (x - threshold) * negative_slope)
+        y = ops.where(ops.convert_to_tensor(x) > threshold, x, (x - threshold) * negative_slope)
     else:
         y = ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
     return y if max_value is None else ops.minimum(y, float(max_value))
@@ -53,8 +63,9 @@ def gelu(x, approximate=False):
 
 
 _FUNCTIONS = {f.__name__: f for f in (
-    celu, elu, exponential, gelu, hard_sigmoid, hard_silu, leaky_relu, linear, log_sigmoid, log_softmax, mish, relu,
-    relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh)}
+    celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh, leaky_relu, linear, log_sigmoid,
+    log_softmax, mish, relu, relu6, selu, sigmoid, silu, soft_shrink, softmax, softplus, softsign, sparse_plus,
+    sparse_sigmoid, sparsemax, squareplus, tanh, tanh_shrink, threshold)}
 _FUNCTIONS |= {"hard_swish": hard_silu, "swish": silu}
 
 
@@ -93,7 +104,6 @@ def serialize(activation):
     from cnncore.saving import serialize_keras_object
 
     return serialize_keras_object(activation)
-
 
 
 def deserialize(config, custom_objects=None):

@@ -1,7 +1,7 @@
-"""Dropout."""
+"""Dropout, of single values or of whole channels."""
 import numpy as np
 
-from cnncore import _core, ops
+from cnncore import _core, config, ops
 from cnncore.layers import checks
 from cnncore.layers.layer import Layer
 from cnncore.random import SeedGenerator
@@ -48,10 +48,14 @@ class Dropout(Layer):
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        if self.noise_shape is None:
+        noise_shape = self._noise_shape()
+        if noise_shape is None:
             return ops.dropout(inputs, self.rate, self._state)
-        shape = [n if m is None else m for n, m in zip(inputs.shape, self.noise_shape, strict=True)]
+        shape = [n if m is None else m for n, m in zip(inputs.shape, noise_shape, strict=True)]
         return inputs * ops.dropout(ops.convert_to_tensor(np.ones(shape, "float32")), self.rate, self._state)
+
+    def _noise_shape(self):
+        return self.noise_shape
 
     def _check(self, shape):
         noise = self.noise_shape
@@ -62,3 +66,80 @@ class Dropout(Layer):
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
+
+
+class _SpatialDropout(Dropout):
+    """Dropout of whole channels."""
+
+    def __init__(self, rate, seed, name, dtype, **kwargs):
+        super().__init__(rate, seed=seed, name=name, dtype=dtype, **kwargs)
+
+    def get_config(self):
+        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """While training, sets a random part of the channels to 0 and scales up the rest (Tompson et al. 2015).
+
+    Args:
+        rate: the part, from 0 to 1.
+        seed: integer, or None to draw one.
+        name: by default made of the class's name.
+        dtype: 'float32'.
+
+    Input shape: (batch, steps, channels).
+    Output shape: the same.
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+    """
+
+    def __init__(self, rate, seed=None, name=None, dtype=None):
+        super().__init__(rate, seed, name, dtype)
+
+    def _check(self, shape):
+        checks.rank(self, shape, 3, "(batch, steps, channels)")
+
+    def _noise_shape(self):
+        return None, 1, None
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """While training, sets a random part of the channels of images to 0 and scales up the rest (Tompson et al. 2015).
+
+    Args:
+        rate: the part, from 0 to 1.
+        data_format: 'channels_last' or 'channels_first'; None takes `config.image_data_format()`.
+        seed: integer, or None to draw one.
+        name: by default made of the class's name.
+        dtype: 'float32'.
+
+    Input shape: (batch, height, width, channels), or (batch, channels, height, width).
+    Output shape: the same.
+
+    Raises:
+        ValueError: an argument or an input does not fit.
+
+    Example:
+        >>> import cnncore, numpy as np
+        >>> y = cnncore.layers.SpatialDropout2D(0.5)(np.ones((4, 8, 8, 3), "float32"), training=True).numpy()
+        >>> bool((y == y[:, :1, :1]).all())
+        True
+    """
+
+    def __init__(self, rate, data_format=None, seed=None, name=None, dtype=None):
+        super().__init__(rate, seed, name, dtype)
+        if data_format not in (None, "channels_last", "channels_first"):
+            raise ValueError("SpatialDropout2D: data_format must be 'channels_last' or 'channels_first'. Received: "
+                             f"data_format={data_format!r}")
+        self.data_format = data_format or config.image_data_format()
+
+    def _check(self, shape):
+        checks.rank(self, shape, 4, "(batch, channels, height, width)" if self.data_format == "channels_first"
+                    else "(batch, height, width, channels)")
+
+    def _noise_shape(self):
+        return (None, None, 1, 1) if self.data_format == "channels_first" else (None, 1, 1, None)
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}

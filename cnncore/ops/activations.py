@@ -1,6 +1,26 @@
 """Activation functions."""
 from cnncore import _core
-from cnncore.ops.elementwise import unary
+from cnncore.ops.elementwise import abs as absolute
+from cnncore.ops.elementwise import (
+    add,
+    cast,
+    clip,
+    divide,
+    greater,
+    greater_equal,
+    less,
+    maximum,
+    multiply,
+    sqrt,
+    square,
+    subtract,
+    unary,
+    where,
+)
+from cnncore.ops.movement import expand_dims, moveaxis, split
+from cnncore.ops.reductions import normal_axes
+from cnncore.ops.reductions import sum as total
+from cnncore.tensor import convert
 
 
 def relu_mask_calls(y, dy, dz):
@@ -102,3 +122,71 @@ def mish(x):
 def linear(x):
     """x itself."""
     return x
+
+
+def glu(x, axis=-1):
+    """The first half along an axis times the sigmoid of the second (Dauphin, Fan, Auli and Grangier 2017)."""
+    x = convert(x)
+    (axis,) = normal_axes(axis, x.ndim)
+    if x.shape[axis] % 2:
+        raise ValueError(f"glu halves an axis, whose length must be even. Received: shape {x.shape}, axis={axis}")
+    first, second = split(x, 2, axis)
+    return multiply(first, sigmoid(second))
+
+
+def hard_tanh(x):
+    """x moved into [-1, 1]."""
+    return clip(x, -1.0, 1.0)
+
+
+def hard_shrink(x, threshold=0.5):
+    """x where it is further than the threshold from 0, else 0."""
+    return where(greater(absolute(x), float(threshold)), x, 0.0)
+
+
+def soft_shrink(x, threshold=0.5):
+    """x moved by the threshold towards 0, as far as 0."""
+    return where(greater(absolute(x), float(threshold)), subtract(x, clip(x, -threshold, threshold)), 0.0)
+
+
+def tanh_shrink(x):
+    """x - tanh(x)."""
+    return subtract(x, tanh(x))
+
+
+def threshold(x, threshold, default_value):
+    """x where it is above the threshold, a default value elsewhere."""
+    return where(greater(x, float(threshold)), x, float(default_value))
+
+
+def squareplus(x, b=4):
+    """(x + sqrt(x^2 + b)) / 2 (Barron 2021)."""
+    return multiply(add(x, sqrt(add(square(x), float(b)))), 0.5)
+
+
+def sparse_plus(x):
+    """0 below -1, (x + 1)^2 / 4 up to 1, x above."""
+    return where(less(x, 1.0), multiply(square(add(maximum(x, -1.0), 1.0)), 0.25), x)
+
+
+def sparse_sigmoid(x):
+    """x / 2 + 1/2, moved into [0, 1]."""
+    return clip(add(multiply(x, 0.5), 0.5), 0.0, 1.0)
+
+
+def sparsemax(x, axis=-1):
+    """The nearest point to x whose values along an axis are 0 or more and add up to 1 (Martins and Astudillo 2016).
+
+    Each value is compared with all others along the axis, so that no sorting is needed.
+    """
+    x = convert(x)
+    (axis,) = normal_axes(axis, x.ndim)
+    x = moveaxis(cast(x, "float32"), axis, -1)
+    one, other = expand_dims(x, -1), expand_dims(x, -2)
+    above = cast(greater_equal(other, one), "float32")
+    # A value is in the support where 1 + (how many are as large) * value > (their sum).
+    many, their_sum = total(above, -1), total(multiply(above, other), -1)
+    support = cast(greater(add(multiply(many, x), 1.0), their_sum), "float32")
+    count = total(support, -1, keepdims=True)
+    tau = divide(subtract(total(multiply(support, x), -1, keepdims=True), 1.0), count)
+    return moveaxis(maximum(subtract(x, tau), 0.0), -1, axis)

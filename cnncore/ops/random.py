@@ -1,6 +1,9 @@
 """Random numbers from a counter, as operations: what a recorded step draws anew each time it runs."""
+import math
+
 from cnncore import _core
 from cnncore.op import Op, Spec, apply
+from cnncore.ops.elementwise import add, cos, log, multiply, sqrt, subtract
 
 
 class RandomUniform(Op):
@@ -28,3 +31,13 @@ def random_uniform(shape, state, low=0.0, high=1.0):
     state: uint64 Variable (seed, counter); the counter is advanced in place, so that the next call draws anew.
     """
     return apply(RandomUniform(shape, low, high), state)
+
+
+def random_normal(shape, state, mean=0.0, stddev=1.0):
+    """Numbers spread as the normal distribution has it: mean + stddev sqrt(-2 log(1 - u)) cos(2 pi v) of two uniform
+    numbers (Box and Muller 1958).
+
+    state: uint64 Variable (seed, counter); the counter is advanced by two in place, so that the next call draws anew.
+    """
+    radius = sqrt(multiply(log(subtract(1.0, random_uniform(shape, state))), -2.0 * stddev**2))
+    return add(multiply(radius, cos(random_uniform(shape, state, 0.0, 2 * math.pi))), float(mean))
