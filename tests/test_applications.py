@@ -1,4 +1,6 @@
 """The classic networks: layers, weights and predictions are Keras's, and they train."""
+import doctest
+import hashlib
 import inspect
 import os
 
@@ -69,12 +71,10 @@ def test_parameters_of_vgg19_at_full_size():
     assert body + (7 * 7 * 512 + 1) * 4096 + 4097 * 4096 + 4097 * 1000 == 143_667_240
 
 
-@pytest.mark.parametrize("ending", [".weights.h5", ".h5", ".keras"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(("name", "ending"), [*((name, ending) for name in FAMILIES for ending in (".weights.h5", ".h5")),
+                                              ("ResNet50", ".keras")])
 def test_predictions_with_weights_from_keras_are_those_of_keras(name, ending, tmp_path):
     """Layers with statistics far from 0 and 1, so that no two are alike."""
-    if ending == ".keras" and name != "ResNet50":
-        pytest.skip("one network shows how whole files are read")
     options = {**FAMILIES[name], "input_shape": shape_of(name)}
     ours, theirs = both(name, **options)
     for w in theirs.weights:
@@ -151,6 +151,15 @@ def test_networks_that_keras_lacks_are_saved_and_loaded(name, tmp_path):
                           model.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize("name", ["VGG16", "ResNet101V2", "DenseNet169", *OWN])
+def test_examples_in_the_documentation_print_what_they_say(name):
+    function = getattr(applications, name)
+    examples = doctest.DocTestFinder(recurse=False).find(function, name, globs={})
+    result = doctest.DocTestRunner().run(examples[0])
+    assert (result.attempted, result.failed) == (2, 0)
+    assert function.__name__ == name and function.__module__.startswith("cnncore.applications.")
+
+
 # ---- inputs and errors -------------------------------------------------------------------------------------------
 
 def test_a_network_begins_with_the_tensor_that_it_is_given():
@@ -205,8 +214,6 @@ def test_addresses_and_hashes_are_those_of_keras(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("place", ["CNNCORE_HOME", "KERAS_HOME"])
 def test_imagenet_weights_are_found_where_keras_puts_them(place, monkeypatch, tmp_path):
-    import hashlib
-
     for variable in ("CNNCORE_HOME", "KERAS_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     path = tmp_path / place / "models" / "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"

@@ -93,6 +93,13 @@ def test_predictions_without_names_are_refused(preds, index, words):
         decode_predictions(preds, class_index=index)
 
 
+def test_a_file_of_names_is_read_again_when_it_changed(tmp_path):
+    path = tmp_path / "names.json"
+    for word in ("cat", "hound"):
+        path.write_text(json.dumps([["n1", word]]))
+        assert decode_predictions(np.ones((1, 1)), class_index=path)[0][0][1] == word
+
+
 def test_a_damaged_file_of_names_is_refused(tmp_path):
     path = tmp_path / "names.json"
     path.write_text("{")

@@ -126,7 +126,8 @@ def decode_predictions(preds, top=5, class_index=None):
                          f"shape {preds.shape}; one image's need a first axis of length 1, preds[None]")
     names = class_index
     if names is None or isinstance(names, (str, os.PathLike)):
-        names = _read_index(str(_index_path() if names is None else names))
+        path = _index_path() if names is None else names
+        names = _read_index(str(path), os.stat(path).st_mtime_ns, os.path.getsize(path))
     if len(names) != preds.shape[1]:
         raise ValueError(f"class_index names every class. Received: {len(names)} names for {preds.shape[1]} classes")
     pairs = [_pair(names, i) for i in range(len(names))]
@@ -154,7 +155,7 @@ def _index_path():
 
 
 @functools.lru_cache(maxsize=4)
-def _read_index(path):
+def _read_index(path, changed, size):
     try:
         with open(path, encoding="utf-8") as file:
             index = json.load(file)
