@@ -1,9 +1,9 @@
-# make build | test | test-tiers | lint | check | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
+# make build | test | test-full | test-tiers | lint | check | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: build test test-tiers lint check bench wheel clean
+.PHONY: build test test-full test-tiers lint check bench wheel clean
 
 $(VENV)/made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,10 @@ build: $(VENV)/made
 
 test: build
 	$(RUN) -m pytest tests
+
+# What takes minutes and gigabytes: the classic networks at full size beside Keras.
+test-full: build
+	$(RUN) -m pytest tests/full_size_networks.py
 
 # Every tier that this machine runs, the whole suite on each.
 test-tiers: build

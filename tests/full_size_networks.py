@@ -1,0 +1,34 @@
+"""Every network that Keras has too, at full size and with 1000 classes: minutes and gigabytes, so `make test-full` runs it.
+"""
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+import numpy as np
+import pytest
+from network_checks import SHARED, both, check_predictions, images, keras, spread
+
+from cnncore import applications
+
+COUNTS = {"VGG16": 138_357_544, "VGG19": 143_667_240, "ResNet50": 25_636_712, "InceptionV3": 23_851_784,
+          "DenseNet201": 20_242_984}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_network_predicts_at_full_size_what_keras_predicts(name, tmp_path):
+    ours, theirs = both(name)
+    assert ours.count_params() == theirs.count_params() == COUNTS.get(name, theirs.count_params())
+    spread(theirs)
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    del ours
+    ours = getattr(applications, name)(weights=str(tmp_path / "theirs.weights.h5"))
+    (tmp_path / "theirs.weights.h5").unlink()
+    check_predictions(ours, theirs, images(ours.input_shape[1:], 2))
+    for w in ours.weights:
+        w.assign(w.numpy() * np.float32(0.9))
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    theirs.load_weights(tmp_path / "ours.weights.h5")
+    (tmp_path / "ours.weights.h5").unlink()
+    check_predictions(ours, theirs, images(ours.input_shape[1:], 1))
+    del ours, theirs
+    keras.utils.clear_session()

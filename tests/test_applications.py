@@ -1,0 +1,226 @@
+"""The classic networks: layers, weights and predictions are Keras's, and they train."""
+import doctest
+import hashlib
+import inspect
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+import numpy as np
+import pytest
+from network_checks import SHARED, both, check_predictions, images, keras, spread
+
+import cnncore
+from cnncore import applications
+from cnncore.applications import imagenet_utils, weights
+
+SIDES = {"InceptionV3": 75}  # 32 for all others
+# One of each family, and what is to be fed to it.
+FAMILIES = {"VGG16": {"include_top": False, "pooling": "max"}, "ResNet50": {"classes": 10}, "ResNet50V2": {"classes": 7},
+            "InceptionV3": {"classes": 5}, "DenseNet121": {"classes": 10, "classifier_activation": None}}
+RATES = {}
+OWN = {"LeNet5": (32, 32, 1), "AlexNet": (67, 67, 3), "ResNet20": (32, 32, 3), "SqueezeNet": (48, 48, 3)}
+
+
+def shape_of(name):
+    return (SIDES.get(name, 32), SIDES.get(name, 32), 3)
+
+
+# ---- as in Keras -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", SHARED)
+def test_layers_and_weights_are_those_of_keras(name):
+    ours, theirs = both(name, include_top=not name.startswith("VGG"), input_shape=shape_of(name), classes=10)
+    assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
+    assert [layer.output.shape for layer in ours.layers[1:]] == [layer.output.shape for layer in theirs.layers[1:]]
+    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    assert [w.shape for w in ours.trainable_weights] == [w.shape for w in theirs.trainable_weights]
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_arguments_are_those_of_keras(name):
+    one, other = (inspect.signature(getattr(k.applications, name)).parameters.values() for k in (cnncore, keras))
+    assert [(p.name, p.default) for p in one] == [(p.name, p.default) for p in other]
+
+
+@pytest.mark.parametrize(("name", "count"), [("ResNet50", 25_636_712), ("InceptionV3", 23_851_784),
+                                             ("DenseNet201", 20_242_984), ("SqueezeNet", 1_248_424)])
+def test_parameters_at_full_size(name, count):
+    assert getattr(applications, name)(weights=None).count_params() == count
+
+
+def test_parameters_of_vgg19_at_full_size():
+    """Those of its convolutions, and of its dense layers at the papers' sizes, without making them."""
+    body = applications.VGG19(weights=None, include_top=False).count_params()
+    assert body + (7 * 7 * 512 + 1) * 4096 + 4097 * 4096 + 4097 * 1000 == 143_667_240
+
+
+@pytest.mark.parametrize(("name", "ending"), [*((name, ending) for name in FAMILIES for ending in (".weights.h5", ".h5")),
+                                              ("ResNet50", ".keras")])
+def test_predictions_with_weights_from_keras_are_those_of_keras(name, ending, tmp_path):
+    options = {**FAMILIES[name], "input_shape": shape_of(name)}
+    theirs = both(name, **options)[1]
+    spread(theirs)
+    path = tmp_path / f"theirs{ending}"
+    theirs.save_weights(path) if ending == ".weights.h5" else theirs.save(path)
+    ours = getattr(applications, name)(weights=str(path), **options)
+    check_predictions(ours, theirs, images(shape_of(name), 2))
+
+
+def test_keras_reads_the_weights_that_a_network_wrote(tmp_path):
+    ours, theirs = both("ResNet50", input_shape=(32, 32, 3), classes=10)
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    theirs.load_weights(tmp_path / "ours.weights.h5")
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+# ---- training ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", [*FAMILIES, *OWN])
+def test_two_steps_of_fit_lower_the_loss(name):
+    cnncore.random.set_random_seed(1)
+    shape = OWN.get(name) or shape_of(name)
+    if name == "VGG16":
+        features = applications.VGG16(weights=None, include_top=False, input_shape=shape)
+        model = cnncore.Sequential([features, cnncore.layers.Flatten(), cnncore.layers.Dense(3, activation="softmax")])
+    elif name == "AlexNet":
+        features = applications.AlexNet(include_top=False, input_shape=shape, pooling="avg")
+        model = cnncore.Sequential([features, cnncore.layers.Dense(3, activation="softmax")])
+    else:
+        model = getattr(applications, name)(weights=None, input_shape=shape, classes=3)
+    x, y = np.random.default_rng(1).normal(size=(4, *shape)).astype("float32"), np.arange(4) % 3
+    model.compile(cnncore.optimizers.SGD(RATES.get(name, 0.01)), "sparse_categorical_crossentropy")
+    losses = model.fit(x, y, epochs=3, shuffle=False, verbose=0).history["loss"]  # before, after one step, after two
+    assert np.isfinite(losses).all() and losses[0] > losses[1] > losses[2]
+
+
+def test_a_frozen_network_under_a_new_head_stays_as_it_is():
+    features = applications.DenseNet121(weights=None, include_top=False, input_shape=(32, 32, 3), pooling="avg")
+    features.trainable = False
+    x = cnncore.Input((32, 32, 3))
+    model = cnncore.Model(x, cnncore.layers.Dense(3, activation="softmax")(features(x, training=False)))
+    before = features.get_weights()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(images((32, 32, 3)), np.arange(4) % 3, verbose=0)
+    assert len(model.trainable_weights) == 2
+    assert all(np.array_equal(a, b) for a, b in zip(before, features.get_weights(), strict=True))
+
+
+# ---- beyond Keras ------------------------------------------------------------------------------------------------
+
+def test_networks_that_keras_lacks_have_the_papers_parameters():
+    assert applications.LeNet5().count_params() == 61_706
+    # What the paper counts has no moving statistics: He et al. 2015 table 6 says 0.27M and 0.85M.
+    for network, count in ((applications.ResNet20, 269_722), (applications.ResNet56, 853_018)):
+        assert sum(int(np.prod(w.shape)) for w in network().trainable_weights) == count
+    body = applications.AlexNet(include_top=False).count_params()
+    assert body + (6 * 6 * 256 + 1) * 4096 + 4097 * 4096 + 4097 * 1000 == 62_378_344
+
+
+@pytest.mark.parametrize("name", ["ResNet20", "SqueezeNet"])
+def test_networks_that_keras_lacks_are_saved_and_loaded(name, tmp_path):
+    model = getattr(applications, name)(input_shape=OWN[name], classes=4)
+    model.save(tmp_path / "model.keras")
+    x = images(OWN[name])
+    assert np.array_equal(cnncore.saving.load_model(tmp_path / "model.keras").predict(x, verbose=0),
+                          model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("name", ["VGG16", "ResNet101V2", "DenseNet169", *OWN])
+def test_examples_in_the_documentation_print_what_they_say(name):
+    function = getattr(applications, name)
+    examples = doctest.DocTestFinder(recurse=False).find(function, name, globs={})
+    result = doctest.DocTestRunner().run(examples[0])
+    assert (result.attempted, result.failed) == (2, 0)
+    assert function.__name__ == name and function.__module__.startswith("cnncore.applications.")
+
+
+# ---- inputs and errors -------------------------------------------------------------------------------------------
+
+def test_a_network_begins_with_the_tensor_that_it_is_given():
+    x = cnncore.Input((40, 40, 3), name="photo")
+    model = applications.ResNet50(weights=None, include_top=False, input_tensor=x * 2.0, pooling="max")
+    assert model.inputs == [x] and model.output_shape == (None, 2048)
+    assert model.predict(images((40, 40, 3), 1), verbose=0).shape == (1, 2048)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"weights": "nowhere.h5"}, "no such file"), ({"weights": "imagenet", "classes": 10}, "1000 classes"),
+    ({"weights": None, "input_shape": (31, 32, 3)}, "at least 32 x 32"),
+    ({"weights": None, "input_shape": (32, 32)}, "height, width, channels"),
+    ({"weights": None, "input_shape": (None, None, 3)}, "whole shape"),
+    ({"weights": "imagenet", "input_shape": (64, 64, 3)}, "224"),
+    ({"weights": "imagenet", "include_top": False, "input_shape": (64, 64, 1)}, "height, width, 3"),
+    ({"weights": "imagenet", "classifier_activation": "relu"}, "'softmax' or None"),
+    ({"weights": None, "include_top": False, "pooling": "mean"}, "'avg' or 'max'"),
+    ({"weights": None, "input_tensor": np.zeros((1, 32, 32, 3))}, "KerasTensor")])
+def test_arguments_that_do_not_fit_are_refused_in_words(options, words):
+    with pytest.raises(ValueError, match=words) as error:
+        applications.ResNet50(**options)
+    assert "Received: " in str(error.value)
+
+
+def test_weights_that_nobody_publishes_are_refused():
+    with pytest.raises(ValueError, match="not published"):
+        applications.SqueezeNet(weights="imagenet")
+
+
+# ---- weights for ImageNet ----------------------------------------------------------------------------------------
+
+def test_addresses_and_hashes_are_those_of_keras(monkeypatch, tmp_path):
+    """Each network asks Keras's server for the file that Keras asks for."""
+    asked = []
+
+    def refuse(fname, origin, cache_subdir, file_hash):
+        asked.append((fname, origin, cache_subdir, file_hash))
+        raise OSError("asked")
+
+    from keras.src.utils import file_utils
+
+    monkeypatch.setattr(file_utils, "get_file", refuse)
+    monkeypatch.setattr("cnncore.utils.get_file", refuse)
+    for name in ("VGG19", "ResNet50", "ResNet101V2", "InceptionV3", "DenseNet169"):
+        for k in (cnncore, keras):
+            with pytest.raises(OSError, match="asked"):
+                getattr(k.applications, name)(include_top=False)
+        assert asked[-2] == asked[-1]
+    assert {network: weights.published(network) for network in ("vgg16", "lenet5")} == {"vgg16": True, "lenet5": False}
+
+
+@pytest.mark.parametrize("place", ["CNNCORE_HOME", "KERAS_HOME"])
+def test_imagenet_weights_are_found_where_keras_puts_them(place, monkeypatch, tmp_path):
+    for variable in ("CNNCORE_HOME", "KERAS_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    path = tmp_path / place / "models" / "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    path.parent.mkdir(parents=True)
+    made = applications.DenseNet121(weights=None, include_top=False, input_shape=(32, 32, 3))
+    made.save(path)
+    known = (*weights._KNOWN["densenet121"][:2], hashlib.md5(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(weights._KNOWN, "densenet121", known)
+    found = applications.DenseNet121(include_top=False)
+    assert all(np.array_equal(a, b) for a, b in zip(found.get_weights(), made.get_weights(), strict=True))
+
+
+def no_network(monkeypatch, tmp_path):
+    from cnncore.datasets import files
+
+    def fail(*arguments):
+        raise ConnectionError("no route")
+
+    monkeypatch.setenv("CNNCORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(files, "fetch", fail)
+
+
+def test_without_a_network_the_error_names_file_folder_and_source(monkeypatch, tmp_path):
+    no_network(monkeypatch, tmp_path)
+    with pytest.raises(OSError) as error:
+        applications.ResNet50(include_top=False)
+    name = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    for word in (name, str(tmp_path / "home" / "models"), str(tmp_path / "keras" / "models"),
+                 f"https://storage.googleapis.com/tensorflow/keras-applications/resnet/{name}"):
+        assert word in str(error.value)
+    with pytest.raises(OSError, match="imagenet_class_index.json"):
+        imagenet_utils.decode_predictions(np.zeros((1, 1000)))
