@@ -129,6 +129,17 @@ class Tensor:
         values = "being recorded" if self.buffer.is_promise else np.array2string(self._view(), separator=", ")
         return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
 
+    def __reduce__(self):
+        """For copy and pickle: a tensor with memory of its own and without history."""
+        slots = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
+        state = {name: getattr(self, name) for name in slots if name not in ("buffer", "node", "key", "__weakref__")}
+        state["requires_grad"] = self.requires_grad and self.node is None
+        return _restored, (type(self), self.buffer), state | getattr(self, "__dict__", {})
+
+    def __setstate__(self, state):
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
     def detach(self):
         """The same memory, without its history."""
         return Tensor._over(self.buffer)
@@ -222,6 +233,11 @@ def _attach():
 _attach()
 
 
+def _restored(cls, buffer):
+    """A tensor of a class of tensors over a buffer, for `Tensor.__reduce__`, which then sets its state."""
+    return cls._over(buffer)
+
+
 def _leaves(tensor):
     """The tensors with requires_grad that no operation made, in the order of their making."""
     leaves, stack, seen = {}, [tensor.node], set()
@@ -266,6 +282,9 @@ class Variable(Tensor):
         self.name, self.path = name, name
         self.regularizer = self.constraint = None
         self.trainable = trainable
+
+    def __repr__(self):
+        return super().__repr__().replace(" ", f" path={self.path} ", 1)
 
     @property
     def trainable(self):
