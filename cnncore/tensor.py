@@ -301,16 +301,31 @@ class Variable(Tensor):
 
     def assign(self, value):
         """Overwrites the values; the shape stays."""
-        if isinstance(value, Tensor) and value.dtype == self.dtype and value.shape == self.shape:
-            from cnncore.ops.elementwise import copy_calls
+        if not isinstance(value, Tensor):
+            if not executor.current().recording:
+                self._overwrite(value)
+                return self
+            # A copy: the plan, which puts these numbers there whenever it runs, must not follow the caller's array.
+            value = convert(np.array(value, self.dtype))
+        if value.shape != self.shape:
+            raise ValueError(self._misfit(value))
+        from cnncore.ops.elementwise import cast, copy_calls
 
-            executor.current().emit(copy_calls(value.buffer, self.buffer))
-            return self
+        if value.dtype != self.dtype:
+            value = cast(value, self.dtype)
+        executor.current().emit(copy_calls(value.buffer, self.buffer))
+        return self
+
+    def _overwrite(self, value):
+        """Overwrites the values now, also while a step is being recorded."""
         array = np.asarray(value)
         if array.shape != self.shape:
-            raise ValueError(f"The variable {self.path!r} has shape {self.shape}. Received: shape {array.shape}")
+            raise ValueError(self._misfit(array))
         self._view()[...] = array
-        return self
+
+    def _misfit(self, value):
+        return (f"The variable {self.path!r} has shape {self.shape}. Received: shape {value.shape}; assign values of its "
+                "own shape")
 
     def assign_add(self, value):
         """Adds to the values in place."""

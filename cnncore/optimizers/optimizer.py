@@ -135,7 +135,7 @@ class Optimizer:
     def prepare(self):
         """Puts the schedule's rate for the coming step where kernels read it."""
         if self._schedule is not None:
-            self._rate.assign(_number(self._schedule(self.iterations) if self._takes_step else self._schedule()))
+            self._rate._overwrite(_number(self._schedule(self.iterations) if self._takes_step else self._schedule()))
 
     def _follow(self, schedule):
         self._schedule, self._takes_step = schedule, _takes_step(schedule)
