@@ -120,7 +120,7 @@ class KerasTensor:
 def _call(function, *args, **kwargs):
     from cnncore.layers.operation import Operation
 
-    return Operation(function)(*args, **kwargs)
+    return Operation.on(function, args, kwargs)
 
 
 def on_keras_tensors(function):
