@@ -147,6 +147,12 @@ cdef class Buffer:
         buffer.data = NULL if self.data == NULL else <char *> self.data + (buffer.offset - self.offset)
         return buffer
 
+    def __reduce__(self):
+        """For copy and pickle: memory of its own with the same values; a promise stays a promise."""
+        if self.data == NULL:
+            return Buffer.promise, (self.shape, self.dtype)
+        return _buffer_of, (self.numpy().copy(),)
+
     @property
     def is_promise(self):
         return self.data == NULL
@@ -176,3 +182,10 @@ cdef class Buffer:
     def __repr__(self):
         kind = "promise" if self.data == NULL else "buffer"
         return f"<{kind} {self.dtype}{list(self.shape)}>"
+
+
+def _buffer_of(array):
+    """A buffer of its own with an array's values."""
+    buffer = Buffer.allocate(array.shape, array.dtype.name)
+    buffer.numpy()[...] = array
+    return buffer

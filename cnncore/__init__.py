@@ -4,9 +4,9 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_ROOMS = ("activations", "applications", "callbacks", "config", "constraints", "datasets", "initializers", "layers",
-          "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
-          "utils")
+_ROOMS = ("activations", "applications", "backend", "callbacks", "config", "constraints", "datasets", "initializers",
+          "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
+          "saving", "utils")
 _NAMES = {
     "Tensor": "tensor", "Variable": "tensor", "GradientTape": "tensor", "no_grad": "executor",
     "Model": "models", "Sequential": "models", "Input": "layers", "Layer": "layers.layer", "KerasTensor": "symbolic",

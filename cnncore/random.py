@@ -90,6 +90,12 @@ class SeedGenerator:
         self._initial_seed = seed if seed is None else number
         self._lock = threading.Lock()
 
+    def __getstate__(self):  # a lock cannot be copied
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _lock=threading.Lock())
+
     def next(self):
         """The current pair (seed, counter) as a uint64 array; the counter then moves on by one."""
         with self._lock:

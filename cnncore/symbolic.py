@@ -32,9 +32,20 @@ class Node:
         for i, tensor in enumerate(self.output_tensors):
             tensor._keras_history = History(operation, index, i)
 
+    def __reduce__(self):
+        return restored_node, (self.operation, self.args, self.kwargs, self.outputs)
+
     @property
     def parent_nodes(self):
         return [node_of(tensor) for tensor in self.input_tensors]
+
+
+def restored_node(operation, args, kwargs, outputs):
+    """A call in the copy of a graph: the one that its outputs know already, or a new one."""
+    history = tensors_in(outputs)[0]._keras_history
+    if history is not None:
+        return operation._inbound_nodes[history.node_index]
+    return Node(operation, args, kwargs, outputs)
 
 
 def tensors_in(nest):
@@ -60,6 +71,12 @@ class KerasTensor:
         self.shape, self.dtype = tuple(shape), dtype
         self.name = name or auto_name("keras_tensor")
         self._keras_history = None
+
+    def __getstate__(self):  # the call that made it restores the history, see Node
+        return {**self.__dict__, "_keras_history": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
 
     @property
     def ndim(self):
@@ -105,7 +122,7 @@ class KerasTensor:
 def _call(function, *args, **kwargs):
     from cnncore.layers.operation import Operation
 
-    return Operation(function)(*args, **kwargs)
+    return Operation.on(function, args, kwargs)
 
 
 def on_keras_tensors(function):
@@ -117,6 +134,7 @@ def on_keras_tensors(function):
                 return _call(function.__name__, *args, **kwargs)
         return function(*args, **kwargs)
 
+    operation.__module__ = "cnncore.ops"  # where it is found again: its own module has the bare function
     return operation
 
 

@@ -129,6 +129,17 @@ class Tensor:
         values = "being recorded" if self.buffer.is_promise else np.array2string(self._view(), separator=", ")
         return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
 
+    def __reduce__(self):
+        """For copy and pickle: a tensor with memory of its own and without history."""
+        slots = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
+        state = {name: getattr(self, name) for name in slots if name not in ("buffer", "node", "key", "__weakref__")}
+        state["requires_grad"] = self.requires_grad and self.node is None
+        return _restored, (type(self), self.buffer), state | getattr(self, "__dict__", {})
+
+    def __setstate__(self, state):
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
     def detach(self):
         """The same memory, without its history."""
         return Tensor._over(self.buffer)
@@ -222,6 +233,11 @@ def _attach():
 _attach()
 
 
+def _restored(cls, buffer):
+    """A tensor of a class of tensors over a buffer, for `Tensor.__reduce__`, which then sets its state."""
+    return cls._over(buffer)
+
+
 def _leaves(tensor):
     """The tensors with requires_grad that no operation made, in the order of their making."""
     leaves, stack, seen = {}, [tensor.node], set()
@@ -267,6 +283,9 @@ class Variable(Tensor):
         self.regularizer = self.constraint = None
         self.trainable = trainable
 
+    def __repr__(self):
+        return super().__repr__().replace(" ", f" path={self.path} ", 1)
+
     @property
     def trainable(self):
         return self._trainable
@@ -282,16 +301,31 @@ class Variable(Tensor):
 
     def assign(self, value):
         """Overwrites the values; the shape stays."""
-        if isinstance(value, Tensor) and value.dtype == self.dtype and value.shape == self.shape:
-            from cnncore.ops.elementwise import copy_calls
+        if not isinstance(value, Tensor):
+            if not executor.current().recording:
+                self._overwrite(value)
+                return self
+            # A copy: the plan, which puts these numbers there whenever it runs, must not follow the caller's array.
+            value = convert(np.array(value, self.dtype))
+        if value.shape != self.shape:
+            raise ValueError(self._misfit(value))
+        from cnncore.ops.elementwise import cast, copy_calls
 
-            executor.current().emit(copy_calls(value.buffer, self.buffer))
-            return self
+        if value.dtype != self.dtype:
+            value = cast(value, self.dtype)
+        executor.current().emit(copy_calls(value.buffer, self.buffer))
+        return self
+
+    def _overwrite(self, value):
+        """Overwrites the values now, also while a step is being recorded."""
         array = np.asarray(value)
         if array.shape != self.shape:
-            raise ValueError(f"The variable {self.path!r} has shape {self.shape}. Received: shape {array.shape}")
+            raise ValueError(self._misfit(array))
         self._view()[...] = array
-        return self
+
+    def _misfit(self, value):
+        return (f"The variable {self.path!r} has shape {self.shape}. Received: shape {value.shape}; assign values of its "
+                "own shape")
 
     def assign_add(self, value):
         """Adds to the values in place."""

@@ -157,3 +157,25 @@ def test_a_single_metric_needs_no_list():
         assert "sparse_categorical_accuracy" in one_output(cnncore, metrics=single).fit(x, y, verbose=0).history
     with pytest.raises(ValueError, match="metrics"):
         one_output(cnncore, metrics=3)
+
+
+def test_an_output_may_have_several_losses():
+    x = cnncore.layers.Input((4,))
+    p, q = (cnncore.layers.Dense(1, name=name, kernel_initializer="ones")(x) for name in "pq")
+    data, y = np.random.default_rng(0).random((8, 4), "float32"), np.zeros((8, 1), "float32")
+    out = data.sum(1)
+    mse, mae = float((out ** 2).mean()), float(out.mean())
+
+    def figures(outputs, **arguments):
+        model = cnncore.Model(x, outputs)
+        model.compile("sgd", **arguments)
+        return model.evaluate(data, [y, y] if isinstance(outputs, list) else y, verbose=0, return_dict=True)
+
+    for loss, weights in ((["mse", "mae"], [1.0, 2.0]), ({"p": ["mse", "mae"]}, {"p": [1.0, 2.0]})):
+        assert figures(p, loss=loss)["loss"] == pytest.approx(mse + mae, rel=1e-5)
+        assert figures(p, loss=loss, loss_weights=weights)["loss"] == pytest.approx(mse + 2 * mae, rel=1e-5)
+    for loss, weights in (([["mse", "mae"], "mse"], [[1.0, 2.0], 3.0]),
+                          ({"p": ["mse", "mae"], "q": "mse"}, {"p": [1.0, 2.0], "q": 3.0})):
+        found = figures([p, q], loss=loss, loss_weights=weights)
+        assert found["loss"] == pytest.approx(4 * mse + 2 * mae, rel=1e-5)
+        assert (found["p_loss"], found["q_loss"]) == pytest.approx((mse + mae, mse), rel=1e-5)

@@ -258,3 +258,35 @@ def test_weights_wait_for_the_first_data():
     kernel = layer.kernel
     layer(values((1, 5, 5, 2)))
     assert layer.kernel is kernel
+
+
+class Counter(layers.Layer):
+    """Keeps numbers, tensors of another dtype and arrays in variables as it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+        self.seen = self.add_weight(shape=(2,), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.seen.assign([1, 2])
+        self.seen.assign_add(np.array([self.factor, 0.0]))
+        y = x * cnncore.ops.sum(self.seen)
+        self.seen.assign(np.array([7.0, 8.0]))
+        self.calls.assign(cnncore.ops.cast(self.calls + 1.0, "int32"))
+        return y
+
+    factor = 4.0
+
+
+def test_numbers_assigned_in_a_step_are_there_at_each_run():
+    counter = Counter()
+    model = cnncore.Sequential([layers.Input((3,)), counter])
+    assert counter.seen.tolist() == [0, 0] and float(counter.calls) == 0  # tracing the model assigns nothing
+    x = np.ones((4, 3), "float32")
+    assert (model.predict(x, batch_size=2, verbose=0) == 7).all()
+    assert counter.seen.tolist() == [7, 8] and float(counter.calls) == 2
+    counter.seen.assign([0, 0])
+    assert (model.predict(x, batch_size=2, verbose=0) == 7).all() and float(counter.calls) == 4
+    with pytest.raises(ValueError, match=r"shape \(2,\). Received: shape \(3,\)"):
+        counter.seen.assign([1, 2, 3])

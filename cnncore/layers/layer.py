@@ -343,6 +343,14 @@ class Layer(Weighted):
         """The inverse of `get_config`."""
         return cls(**config)
 
+    # ---- copies --------------------------------------------------------------------------------------------------
+
+    def __reduce__(self):
+        """For copy and pickle. Calls on KerasTensors belong to the models that they are part of, which restore them:
+        following them from layer to layer would also be as deep as the model."""
+        state = {key: value for key, value in self.__dict__.items() if key not in ("_inbound_nodes", "_losses")}
+        return _empty, (type(self),), state
+
     # ---- words ---------------------------------------------------------------------------------------------------
 
     def _described(self):
@@ -350,6 +358,11 @@ class Layer(Weighted):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _empty(cls):
+    """A layer before its __init__, for `Layer.__reduce__`."""
+    return cls.__new__(cls)
 
 
 def first_of(args, kwargs):

@@ -1,8 +1,34 @@
 """An operation of cnncore.ops as a layer: what arithmetic on KerasTensors becomes."""
+import inspect
+
 from cnncore.layers.layer import Layer
 from cnncore.utils.naming import auto_name, to_snake_case
 
 _TYPES = {"getitem": "GetItem", "abs": "Absolute", "divide": "TrueDivide"}  # where Keras has other words than `ops`
+_OPERANDS = frozenset(("x", "x1", "x2", "xs", "value", "condition", "indices", "index", "constant_values"))
+
+# Where Keras has the classes of its operations; files name them. `numpy` holds all others.
+_MODULES = {"keras.src.ops.nn": ("celu elu gelu hard_sigmoid hard_silu leaky_relu log_sigmoid log_softmax one_hot relu relu6 "
+                                 "selu sigmoid silu softmax softplus softsign").split(),
+            "keras.src.ops.math": ["rsqrt"], "keras.src.ops.core": ["cast", "convert_to_tensor"]}
+_OWN = frozenset(("avg_pool2d batch_norm_infer batch_norm_train conv2d dense dropout exponential global_avg_pool2d "
+                  "global_max_pool2d hard_swish linear max_pool2d mish sigmoid_cross_entropy softmax_cross_entropy "
+                  "swish").split())  # operations that Keras has no class for
+_NEUTRAL = (None, False, 0, -1, "constant", "float32")  # values of arguments that only Keras has
+
+
+def type_name(function):
+    """The name of Keras's class for an operation: 'ExpandDims' for 'expand_dims'."""
+    return _TYPES.get(function) or "".join(word.capitalize() for word in function.split("_"))
+
+
+def parameters_of(function):
+    """(names of the operands, {name of an option: its default}) of an operation."""
+    from cnncore import ops
+
+    found = inspect.signature(getattr(ops, function)).parameters
+    return ([name for name in found if name in _OPERANDS],
+            {name: one.default for name, one in found.items() if name not in _OPERANDS})
 
 
 class Operation(Layer):
@@ -10,27 +36,72 @@ class Operation(Layer):
 
     Args:
         function: its name, such as 'add'.
+        options: dict of its arguments that are no operands, such as an axis.
 
     Raises:
-        ValueError: there is no such function.
+        ValueError: there is no such function, or it has no such arguments.
     """
 
-    def __init__(self, function, name=None, **kwargs):
+    def __init__(self, function, options=None, name=None, **kwargs):
         from cnncore import ops
 
         if function not in ops.__all__:
             raise ValueError(f"An Operation is a function of cnncore.ops. Received: function={function!r}")
-        self._type_name = _TYPES.get(function) or "".join(word.capitalize() for word in function.split("_"))
+        self._type_name = type_name(function)
         super().__init__(name=name or auto_name(to_snake_case(self._type_name)), **kwargs)
-        self.function = function
+        self.function, self.options = function, dict(options or {})
+        unknown = set(self.options) - set(parameters_of(function)[1])
+        if unknown:
+            raise ValueError(f"The options of {function!r} are {', '.join(parameters_of(function)[1]) or 'none'}. "
+                             f"Received: {', '.join(sorted(unknown))}")
         self.built = True
+
+    @classmethod
+    def on(cls, function, args, kwargs):
+        """The KerasTensors that an operation makes of these arguments."""
+        from cnncore import ops
+
+        bound = inspect.signature(getattr(ops, function)).bind(*args, **kwargs)
+        bound.apply_defaults()
+        operands, options = parameters_of(function)
+        return cls(function, {name: bound.arguments[name] for name in options})(
+            *(bound.arguments[name] for name in operands))
+
+    @classmethod
+    def of_keras(cls, type_of_it, config):
+        """The operation that a file of Keras names by its class.
+
+        Raises:
+            ValueError: there is no such operation here, or it has other arguments.
+        """
+        from cnncore import ops
+
+        function = next((name for name in ops.__all__ if name not in _OWN and type_name(name) == type_of_it), None)
+        if function is None:
+            raise ValueError(f"A file may name the operations of cnncore.ops. Received: {type_of_it!r} of keras.ops; "
+                             "write a layer of your own for it")
+        options = {key: value for key, value in config.items() if key in parameters_of(function)[1]}
+        other = {key: value for key, value in config.items()
+                 if key not in options and key not in ("name", "dtype") and value not in _NEUTRAL}
+        if other:
+            raise ValueError(f"{function!r} takes {', '.join(parameters_of(function)[1]) or 'no options'}. Received: "
+                             f"{other} in a file; leave it out of the model")
+        return cls(function, options, name=config.get("name"))
+
+    def keras_form(self):
+        """(module, class, configuration) under which Keras reads the operation; None where Keras has no such class."""
+        if self.function in _OWN:
+            return None
+        module = next((module for module, names in _MODULES.items() if self.function in names), "keras.src.ops.numpy")
+        return module, self._type_name, {"name": self.name, **self.options}
 
     def call(self, *args, **kwargs):
         from cnncore import ops
 
         if self.function == "getitem" and isinstance(args[1], list) and not all(isinstance(i, int) for i in args[1]):
             args = args[0], tuple(args[1])  # files know lists only; see KerasTensor.__getitem__
-        return getattr(ops, self.function)(*args, **kwargs)
+        operands = dict(zip(parameters_of(self.function)[0], args))
+        return getattr(ops, self.function)(**operands, **kwargs, **self.options)
 
     def get_config(self):
-        return {**super().get_config(), "function": self.function}
+        return {**super().get_config(), "function": self.function, "options": self.options}

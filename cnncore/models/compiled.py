@@ -114,12 +114,32 @@ def _name(thing):
     return getattr(thing, "name", None) or to_snake_case(getattr(thing, "__name__", type(thing).__name__))
 
 
+def _pairs(identifiers, weight):
+    """(loss, weight or None) for each loss of one output, from one or a list of them and likewise weights."""
+    if not isinstance(identifiers, (list, tuple)):
+        identifiers = [identifiers]
+    identifiers = list(identifiers)
+    if isinstance(weight, (list, tuple)):
+        if len(weight) != len(identifiers):
+            raise ValueError(f"loss_weights has a number for each of the {len(identifiers)} losses of an output. Received: "
+                             f"{len(weight)} for the losses {identifiers!r}: {weight!r}")
+        weights = list(weight)
+    else:
+        weights = [weight] * len(identifiers)
+    found = [(one, share) for one, share in zip(identifiers, weights, strict=True) if one is not None]
+    if not found:
+        raise ValueError(f"A list of losses for an output has one at least. Received: {identifiers!r}; give the output "
+                         "the loss None")
+    return found
+
+
 class CompileLoss:
     """The weighted sum of the losses of all outputs.
 
     Args:
-        loss: loss for all outputs, or a list or dict of one for each; None for an output without.
-        loss_weights: number for each output, likewise.
+        loss: loss for all outputs, or a list or dict of one for each; None for an output without, and a list for one
+            with several, which are added up.
+        loss_weights: number for each output, likewise; a list for each of several losses of an output.
         output_names: names of the model's outputs, or None.
     """
 
@@ -135,29 +155,27 @@ class CompileLoss:
     def build(self, y_true, y_pred):
         """Matches losses to outputs, by the shapes of these."""
         outputs = self.outputs = Outputs(y_pred, self.output_names)
-        given = self.loss
+        given, weights = self.loss, self.loss_weights
         if isinstance(given, (list, tuple)) and outputs.count == 1 and len(given) != 1:
-            raise ValueError("A model with one output takes one loss. Received: "
-                             f"loss={given!r}; add the losses up in one function")
+            given, weights = [given], None if weights is None else [weights]
         given = outputs.spread(given, "loss", per_output=isinstance(given, (list, tuple)))
-        weights = self._spread_weights(outputs, given)
+        weights = self._spread_weights(outputs, weights)
         targets = self._targets(y_true, outputs, given)
-        self.parts = []  # (output's number, Loss, weight or None, name)
-        for i, (identifier, weight, t, p) in enumerate(zip(given, weights, targets, outputs.leaves, strict=True)):
-            if identifier is None:
+        self.parts = []  # (output's number, [(Loss, weight or None), ...], name)
+        for i, (identifiers, weight, t, p) in enumerate(zip(given, weights, targets, outputs.leaves, strict=True)):
+            if identifiers is None:
                 continue
             if t is None:
                 raise ValueError(f"An output with a loss needs targets. Received: none for the output "
-                                 f"{outputs.order()[i] if outputs.order() else i}, of loss {identifier!r}; pass them "
+                                 f"{outputs.order()[i] if outputs.order() else i}, of loss {identifiers!r}; pass them "
                                  "in y, or give this output the loss None")
-            loss = _resolve_loss(identifier, t, p)
-            self.parts.append((i, loss, weight, outputs.order()[i] if outputs.order() else loss.name))
-        self.metrics = [metrics.Mean(name=f"{part[3]}_loss") for part in self.parts] if len(self.parts) > 1 else []
+            pairs = [(_resolve_loss(identifier, t, p), share) for identifier, share in _pairs(identifiers, weight)]
+            self.parts.append((i, pairs, outputs.order()[i] if outputs.order() else pairs[0][0].name))
+        self.metrics = [metrics.Mean(name=f"{name}_loss") for _, _, name in self.parts] if len(self.parts) > 1 else []
         self.shapes = [p.shape for p in outputs.leaves]
         self.built = True
 
-    def _spread_weights(self, outputs, given):
-        weights = self.loss_weights
+    def _spread_weights(self, outputs, weights):
         if weights is None:
             return [None] * outputs.count
         if isinstance(weights, (list, tuple)) and len(weights) != outputs.count:
@@ -180,31 +198,36 @@ class CompileLoss:
         if not self.built:
             self.build(y_true, y_pred)
         outputs, leaves = self.outputs, flatten(y_pred)
-        given = [None] * outputs.count
-        for i, loss, _, _ in self.parts:
-            given[i] = loss
-        targets = self._targets(y_true, outputs, given)
+        targets = self._targets(y_true, outputs, self._given())
         weights = split_weights(outputs, sample_weight, targets)
         total = None
-        for n, (i, loss, weight, _) in enumerate(self.parts):
-            value = loss(targets[i], leaves[i], weights[i])
-            if value.shape != ():
-                value = ops.sum(value)
+        for n, (i, pairs, _) in enumerate(self.parts):
+            own = None  # the output's losses without their weights
+            for loss, weight in pairs:
+                value = loss(targets[i], leaves[i], weights[i])
+                if value.shape != ():
+                    value = ops.sum(value)
+                own = value if own is None else own + value
+                if weight is not None:
+                    value = value * float(weight)
+                total = value if total is None else total + value
             if self.metrics:
-                self.metrics[n].update_state(value, sample_weight=leaves[i].shape[0])
-            if weight is not None:
-                value = value * float(weight)
-            total = value if total is None else total + value
+                self.metrics[n].update_state(own, sample_weight=leaves[i].shape[0])
         return total
+
+    def _given(self):
+        """Something for each output with a loss, None for those without."""
+        given = [None] * self.outputs.count
+        for i, pairs, _ in self.parts:
+            given[i] = pairs
+        return given
 
     def check_targets(self, batches):
         """Raises ValueError for a target that is NaN, or that is no class number where its loss takes such."""
         outputs = self.outputs
         leaves = [batches.sources[i] for i in batches.y_range]
         names = [batches.names[i] for i in batches.y_range]
-        given = [None] * outputs.count
-        for i, loss, _, _ in self.parts:
-            given[i] = loss
+        given = self._given()
         y = batches.nest[1]
         if isinstance(y, dict):
             y = {key: (name, leaf) for key, name, leaf in zip(sorted(y), names, leaves, strict=True)}
@@ -213,7 +236,8 @@ class CompileLoss:
             y = [_Pair(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
         for i, target in enumerate(self._targets(y, outputs, given)):
             if target is not None and given[i] is not None:
-                self._check_target(target.name, target.source, given[i], outputs.leaves[i].shape)
+                for loss, _ in given[i]:
+                    self._check_target(target.name, target.source, loss, outputs.leaves[i].shape)
 
     def _check_target(self, name, source, loss, shape):
         if source is None:

@@ -53,6 +53,12 @@ class Model(Trainer, Saveable, Layer):
                              f"{', '.join([*(f'{a!r:.80}' for a in args), *kwargs])}; layers go into Sequential([...])")
         super().__init__(**kwargs)
 
+    def __reduce__(self):
+        make, (cls,), state = super().__reduce__()
+        if cls in _graph_classes.values():  # such a class is found by the user's own, which it is made from
+            make, cls = _empty_graph, next(own for own, made in _graph_classes.items() if made is cls)
+        return make, (cls,), state
+
     @property
     def layers(self):
         """The layers inside."""
@@ -169,3 +175,9 @@ def _graph_class(cls):
             registry._names[made] = registry._names[cls]
         _graph_classes[cls] = made
     return _graph_classes[cls]
+
+
+def _empty_graph(cls):
+    """A functional model of the user's class before its __init__, for `Model.__reduce__`."""
+    cls = _graph_class(cls)
+    return cls.__new__(cls)

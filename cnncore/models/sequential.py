@@ -3,7 +3,7 @@ from cnncore.layers.input_layer import InputLayer
 from cnncore.layers.layer import Layer, is_shape, told
 from cnncore.models.functional import Functional
 from cnncore.models.model import Model
-from cnncore.symbolic import KerasTensor
+from cnncore.symbolic import KerasTensor, node_of
 
 
 class Sequential(Model):
@@ -33,6 +33,14 @@ class Sequential(Model):
             raise TypeError(f"Sequential takes a list of layers. Received: {layers!r}; put it in brackets")
         for layer in layers or ():
             self.add(layer)
+
+    def __reduce__(self):
+        make, arguments, state = super().__reduce__()
+        return make, arguments, {**state, "_nodes": [node_of(tensor) for tensor in self._tensors]}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        del self.__dict__["_nodes"]  # which made the calls that the tensors come from
 
     @property
     def _layers(self):

@@ -80,8 +80,10 @@ class Trainer:
         self._plans.drop()
 
     def get_compile_config(self):
-        """The arguments of `compile`, for files; {} for a model that is not compiled."""
-        return dict(self._compile_arguments) if self.compiled and self._compile_arguments else {}
+        """The arguments of `compile` in the form that files hold; {} for a model that is not compiled."""
+        from cnncore.saving import serialize_keras_object
+
+        return serialize_keras_object(self._compile_arguments) if self.compiled and self._compile_arguments else {}
 
     def compile_from_config(self, config):
         """The inverse of `get_compile_config`, from what a file holds."""

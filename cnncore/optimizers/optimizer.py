@@ -100,7 +100,7 @@ class Optimizer:
         self._variables, self._trainable_variables = [], []
         self._averages, self._accumulators_of_gradients = [], []
         self._index = {}
-        self._undecayed, self._undecayed_names = set(), None
+        self._undecayed, self._undecayed_names = [], None
         self._iterations = self._track(Variable(0, "int64", trainable=False, name="iteration"))
         self._step = self._iterations  # the number, from 1, of the change that is being made, where `_counts_first`
         if self.gradient_accumulation_steps:
@@ -135,7 +135,7 @@ class Optimizer:
     def prepare(self):
         """Puts the schedule's rate for the coming step where kernels read it."""
         if self._schedule is not None:
-            self._rate.assign(_number(self._schedule(self.iterations) if self._takes_step else self._schedule()))
+            self._rate._overwrite(_number(self._schedule(self.iterations) if self._takes_step else self._schedule()))
 
     def _follow(self, schedule):
         self._schedule, self._takes_step = schedule, _takes_step(schedule)
@@ -157,7 +157,7 @@ class Optimizer:
             variables: list of the weights that gradients will come for.
         """
         self._trainable_variables = list(variables)
-        self._index = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        self._number_variables()
         if self.use_ema:
             self._averages = self.add_optimizer_variables(self._trainable_variables, "average")
         if self.gradient_accumulation_steps:
@@ -205,6 +205,13 @@ class Optimizer:
                 for v in trainable_variables]
         lists = tuple([row[i] for row in made] for i in range(len(names)))
         return lists[0] if isinstance(name, str) else lists
+
+    def _number_variables(self):
+        self._index = {id(v): i for i, v in enumerate(self._trainable_variables)}
+
+    def __setstate__(self, state):  # a copy's variables are others
+        self.__dict__.update(state)
+        self._number_variables()
 
     def _get_variable_index(self, variable):
         return self._index[id(variable)]
@@ -346,7 +353,7 @@ class Optimizer:
             var_list: weights to spare.
             var_names: regular expressions; weights whose name contains one of them are spared.
         """
-        self._undecayed = {id(v) for v in var_list or ()}
+        self._undecayed = list(var_list or ())
         self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
 
     def _decay(self, variables):
@@ -354,7 +361,7 @@ class Optimizer:
             return
         for v in variables:
             named = self._undecayed_names is not None and self._undecayed_names.search(v.name)
-            if id(v) not in self._undecayed and not named:
+            if not named and not any(v is spared for spared in self._undecayed):
                 v.assign(v - v * self.weight_decay * self._rate)
 
     def _average(self):

@@ -89,6 +89,10 @@ def _serialize_function(function):
 
 def _serialize_instance(obj):
     cls = type(obj)
+    form = obj.keras_form() if hasattr(cls, "keras_form") else None
+    if form is not None:
+        module, name, config = form
+        return {"module": module, "class_name": name, "config": serialize_keras_object(config), "registered_name": name}
     config = obj.get_config()
     if not isinstance(config, dict):
         raise TypeError(f"get_config returns a dict. Received: {type(config).__name__} from {cls.__name__}")
@@ -181,6 +185,10 @@ def _make(name, inner, config):
     scope, number = getattr(_sharing, "scope", None), config.get("shared_object_id")
     if scope is not None and isinstance(number, int) and number in scope.objects:
         return scope.objects[number]
+    if str(config.get("module")).startswith(("keras.src.ops.", "keras.ops")):
+        from cnncore.layers import Operation
+
+        return Operation.of_keras(name, {key: _deserialize(value) for key, value in inner.items()})
     cls = registry.find(name, config.get("module"), config.get("registered_name"), _where())
     if not inspect.isclass(cls):
         return cls

@@ -24,6 +24,17 @@ def auto_name(prefix):
     return f"{prefix}_{number}" if number else prefix
 
 
+def get_uid(prefix=""):
+    """The number of times that an automatic name was taken, this one included.
+
+    Args:
+        prefix: the name without a number.
+    """
+    with _lock:
+        _used[prefix] += 1
+        return _used[prefix]
+
+
 def clear_session(free_memory=True):
     """Makes automatic names count from the start again.
 

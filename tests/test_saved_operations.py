@@ -1,0 +1,64 @@
+"""Operations on KerasTensors are saved as Keras saves them: either library reads the files of the other."""
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+import numpy as np
+import pytest
+
+import cnncore
+
+keras = pytest.importorskip("keras", exc_type=ImportError)
+
+OPERATIONS = {
+    "arithmetic": lambda o, x: 2 / (x + 1) - x * 3 + (1 - x) ** 2,
+    "minus": lambda o, x: abs(-x),
+    "rows": lambda o, x: x[:, 1],
+    "last": lambda o, x: x[..., :2],
+    "sum": lambda o, x: o.sum(x, axis=-1, keepdims=True),
+    "mean": lambda o, x: o.mean(x, [1, 2]),
+    "reshape": lambda o, x: o.reshape(x, (-1, 24)),
+    "transpose": lambda o, x: o.transpose(x, (0, 3, 1, 2)),
+    "concatenate": lambda o, x: o.concatenate([x, x * 2], axis=-1),
+    "stack": lambda o, x: o.stack([x, x], axis=1),
+    "expand_dims": lambda o, x: o.expand_dims(x, axis=-1),
+    "softmax": lambda o, x: o.softmax(x, axis=1),
+    "activations": lambda o, x: o.relu(x) + o.sigmoid(x) + o.tanh(x) + o.leaky_relu(x, 0.1) + o.gelu(x),
+    "clip": lambda o, x: o.clip(x, 0.2, 0.6),
+    "where": lambda o, x: o.where(o.greater(x, 0.5), x, 0.0),
+    "pad": lambda o, x: o.pad(x, ((0, 0), (1, 1), (0, 2), (0, 0))),
+    "largest": lambda o, x: o.maximum(x, 0.3) + o.max(x, axis=3, keepdims=True),
+    "functions": lambda o, x: o.sqrt(o.square(x)) + o.exp(x) + o.log(x + 1.0) + o.rsqrt(x + 1.0),
+    "argmax": lambda o, x: o.cast(o.argmax(x, axis=-1), "float32"),
+}
+X = np.random.default_rng(3).random((2, 4, 3, 2), "float32") - 0.3
+
+
+def model(library, name):
+    x = library.Input((4, 3, 2))
+    return library.Model(x, OPERATIONS[name](library.ops, x))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_keras_and_we_read_each_others_operations(name, tmp_path):
+    ours, theirs = model(cnncore, name), model(keras, name)
+    expected = np.asarray(theirs(X))
+    np.testing.assert_allclose(ours(X).numpy(), expected, rtol=1e-5, atol=1e-6)
+    ours.save(tmp_path / "ours.keras")
+    theirs.save(tmp_path / "theirs.keras")
+    for library, path in ((keras, "ours.keras"), (cnncore, "theirs.keras"), (cnncore, "ours.keras")):
+        read = library.models.load_model(tmp_path / path)
+        np.testing.assert_allclose(np.asarray(read(X)), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(cnncore.models.clone_model(ours)(X).numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_operation_that_is_not_here_is_named(tmp_path):
+    x = keras.Input((3,))
+    keras.Model(x, keras.ops.cumsum(x, axis=1)).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="Received: 'Cumsum' of keras.ops"):
+        cnncore.models.load_model(tmp_path / "model.keras")
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="options of 'sum' are axis, keepdims. Received: ax"):
+        cnncore.layers.Operation("sum", {"ax": 1})
