@@ -8,8 +8,8 @@ _TYPES = {"getitem": "GetItem", "abs": "Absolute", "divide": "TrueDivide"}  # wh
 _OPERANDS = frozenset(("x", "x1", "x2", "xs", "value", "condition", "indices", "index", "constant_values"))
 
 # Where Keras has the classes of its operations; files name them. `numpy` holds all others.
-_MODULES = {"keras.src.ops.nn": ("celu elu gelu hard_sigmoid hard_silu leaky_relu log_sigmoid log_softmax one_hot relu relu6 "
-                                 "selu sigmoid silu softmax softplus softsign").split(),
+_MODULES = {"keras.src.ops.nn": ("celu elu gelu hard_sigmoid hard_silu leaky_relu log_sigmoid log_softmax one_hot relu "
+                                 "relu6 selu sigmoid silu softmax softplus softsign").split(),
             "keras.src.ops.math": ["rsqrt"], "keras.src.ops.core": ["cast", "convert_to_tensor"]}
 _OWN = frozenset(("avg_pool2d batch_norm_infer batch_norm_train conv2d dense dropout exponential global_avg_pool2d "
                   "global_max_pool2d hard_swish linear max_pool2d mish sigmoid_cross_entropy softmax_cross_entropy "
