@@ -14,7 +14,7 @@ _DOCUMENTATION = """{summary}
 
 {paper}
 
-    Args:
+    Args:{own}
         include_top: whether the network ends in its classifier.
         weights: {weights}
         input_tensor: KerasTensor to begin with, such as an `Input` that several networks share; a new one by default.
@@ -45,6 +45,33 @@ def average_then_dense(x, classes, activation):
     return Dense(classes, activation=activation, name="predictions")(x)
 
 
+def documented(summary, paper, example, size=224, least=32, weights=True, **own):
+    """A decorator that documents the public function of a network.
+
+    Args:
+        summary: a line.
+        paper: where it was published.
+        example: a doctest's expression and its result.
+        size: height and width of the images it was made for, or their whole shape.
+        least: smallest height and width.
+        weights: whether weights for ImageNet are published.
+        own: what is to be said about arguments that only this network has.
+    """
+    known = "'imagenet' for those of Keras, " if weights else ""
+    given = f"{known}None for random ones, or the path of a '.weights.h5', '.keras' or '.h5' file."
+    lines = [textwrap.fill(f"{name}: {text}", 116, initial_indent=" " * 8, subsequent_indent=" " * 12)
+             for name, text in own.items()]
+
+    def decorate(function):
+        function.__doc__ = _DOCUMENTATION.format(
+            summary=summary, paper=textwrap.indent(textwrap.fill(paper, 116), "    "), weights=given,
+            own="".join(f"\n{line}" for line in lines), shape=size if isinstance(size, tuple) else (size, size, 3),
+            least=least, example=example[0], result=example[1])
+        return function
+
+    return decorate
+
+
 class Architecture:
     """A network's recipe: its body and its classifier, and what inputs and weights it takes.
 
@@ -55,14 +82,17 @@ class Architecture:
         top: function of features, the number of classes and the activation that adds the classifier.
         channels: of the images it was made for.
         poolings: names of the layers that `pooling` adds, for 'avg' and for 'max'; None for automatic ones.
-        weights: name under which Keras publishes weights, None where there are none.
+        weights: name under which Keras publishes weights, or their `weights.Source`; None where there are none.
         classes: how many classes it was made for.
+        any_size: whether the classifier too takes images of any size.
+        published_body: the body that the published weights belong to, where it is another.
     """
 
     def __init__(self, body, size=224, least=32, top=average_then_dense, channels=3, poolings=("avg_pool", "max_pool"),
-                 weights=None, classes=1000):
+                 weights=None, classes=1000, any_size=False, published_body=None):
         self.body, self.size, self.least, self.top, self.channels = body, size, least, top, channels
-        self.poolings, self.weights, self.classes = poolings, weights, classes
+        self.poolings, self.weights, self.classes, self.any_size = poolings, weights, classes, any_size
+        self.published_body = published_body or body
 
     def __call__(self, include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name):
         """The model, with its weights."""
@@ -71,8 +101,9 @@ class Architecture:
         if input_tensor is not None and not isinstance(input_tensor, KerasTensor):
             raise ValueError(f"{name}: input_tensor is a KerasTensor, as Input makes it. Received: "
                              f"{type(input_tensor).__name__}")
+        path = files.imagenet(self.weights, include_top) if weights == "imagenet" else weights
         images = Input(shape=shape) if input_tensor is None else input_tensor
-        x = self.body(images)
+        x = (self.published_body if weights == "imagenet" else self.body)(images)
         if include_top:
             x = self.top(x, classes, classifier_activation)
         elif pooling == "avg":
@@ -80,10 +111,8 @@ class Architecture:
         elif pooling == "max":
             x = GlobalMaxPooling2D(name=self.poolings[1])(x)
         model = Functional(images if input_tensor is None else _sources(input_tensor), x, name=name)
-        if weights == "imagenet":
-            model.load_weights(files.imagenet(self.weights, include_top))
-        elif weights is not None:
-            model.load_weights(weights)
+        if path is not None:
+            model.load_weights(path)
         return model
 
     def _check(self, include_top, weights, pooling, classes, activation, name):
@@ -105,20 +134,20 @@ class Architecture:
 
     def _shape(self, given, include_top, weights, name):
         """The shape of one image, checked."""
-        default = (self.size, self.size, self.channels)
+        default, fixed = (self.size, self.size, self.channels), include_top and not self.any_size
         if given is None:
-            return default if include_top else (None, None, self.channels)
+            return default if fixed else (None, None, self.channels)
         shape = tuple(given)
         if len(shape) != 3:
             raise ValueError(f"{name}: input_shape is (height, width, channels). Received: input_shape={given!r}")
-        if weights == "imagenet" and (shape != default if include_top else shape[2] != 3):
-            wanted = default if include_top else "(height, width, 3)"
+        if weights == "imagenet" and (shape != default if fixed else shape[2] != 3):
+            wanted = default if fixed else "(height, width, 3)"
             raise ValueError(f"{name}: with weights='imagenet' and include_top={include_top}, input_shape is {wanted}. "
                              f"Received: input_shape={given!r}")
         if any(n is not None and n < self.least for n in shape[:2]):
             raise ValueError(f"{name}: images are at least {self.least} x {self.least} pixels. Received: input_shape="
                              f"{given!r}")
-        if include_top and None in shape:
+        if fixed and None in shape:
             raise ValueError(f"{name}: with include_top=True the whole shape is known. Received: input_shape={given!r}")
         if shape[2] not in (1, 3):
             warnings.warn(f"{name} usually has images of 1 or 3 channels. Received: input_shape={given!r}", stacklevel=4)
@@ -133,14 +162,10 @@ class Architecture:
                   classes=self.classes, classifier_activation="softmax", name=name):
             return self(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
 
-        known = "'imagenet' for those of Keras, " if self.weights else ""
-        given = f"{known}None for random ones, or the path of a '.weights.h5', '.keras' or '.h5' file."
         build.__name__ = build.__qualname__ = function
         build.__module__ = inspect.currentframe().f_back.f_globals["__name__"]
-        build.__doc__ = _DOCUMENTATION.format(
-            summary=summary, paper=textwrap.indent(textwrap.fill(paper, 116), "    "), weights=given,
-            shape=(self.size, self.size, self.channels), least=self.least, example=example[0], result=example[1])
-        return build
+        return documented(summary, paper, example, (self.size, self.size, self.channels), self.least,
+                          self.weights is not None)(build)
 
 
 def _sources(tensor):

@@ -1,9 +1,22 @@
 """Where the weights of networks trained on ImageNet lie, by Keras's own names, and from where they come."""
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-_BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
+BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _TAIL = "_weights_tf_dim_ordering_tf_kernels"
+
+
+class Source(NamedTuple):
+    """Where the two files of a network's weights come from: the part of their address that they share, the endings of
+    the file with the classifier and of that without, their MD5 hashes, and their names here where these differ."""
+
+    address: str
+    endings: tuple = (".h5", "_notop.h5")
+    hashes: tuple = (None, None)
+    names: tuple = None
+
+
 # network: (folder on the server, MD5 hash with the top, without it)
 _KNOWN = {
     "vgg16": ("vgg16", "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc"),
@@ -18,6 +31,9 @@ _KNOWN = {
     "densenet121": ("densenet", "9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738"),
     "densenet169": ("densenet", "d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b"),
     "densenet201": ("densenet", "1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1"),
+    "xception": ("xception", "0a58e3b7378bc2990ea3b43d5981f1f6", "b0042744bf5b25fce3cb969f33bebb97"),
+    "inception_resnet_v2": ("inception_resnet_v2", "e693bd0210a403b3192acc6073ad2e96",
+                            "d19885ff4a710c122648d3b5c3b684e4"),
 }
 
 
@@ -36,18 +52,25 @@ def published(network):
 def imagenet(network, include_top):
     """The path of a network's weights for ImageNet, downloaded and checked where they are not here yet.
 
+    Args:
+        network: its name, or a Source where the files are not called as most are.
+        include_top: whether the file with the classifier is wanted.
+
     Raises:
         OSError: they cannot be had; the message names the file, where to put it and where to get it.
     """
     from cnncore.utils import get_file
 
-    folder, whole, headless = _KNOWN[network]
-    name = f"{network}{_TAIL}{'' if include_top else '_notop'}.h5"
-    source = f"{_BASE}{folder}/{name}"
+    if not isinstance(network, Source):
+        folder, *hashes = _KNOWN[network]
+        network = Source(f"{BASE}{folder}/{network}{_TAIL}", hashes=tuple(hashes))
+    which = 0 if include_top else 1
+    source = network.address + network.endings[which]
+    name = network.names[which] if network.names else source.rpartition("/")[2]
     try:
-        return get_file(name, source, cache_subdir="models", file_hash=whole if include_top else headless)
+        return get_file(name, source, cache_subdir="models", file_hash=network.hashes[which])
     except OSError as error:
         first, *others = folders()
-        raise OSError(f"The ImageNet weights of {network} are not on this machine and could not be downloaded. Put {name} "
-                      f"from {source} into {first}, or use weights=None. Also looked in {', '.join(map(str, others))}. "
-                      f"({error})") from error
+        put = f"{name} from {source}" if source.endswith(f"/{name}") else f"{source} as {name}"
+        raise OSError(f"The ImageNet weights {name} are not on this machine and could not be downloaded. Put {put} into "
+                      f"{first}, or use weights=None. Also looked in {', '.join(map(str, others))}. ({error})") from error
