@@ -98,6 +98,22 @@ def preprocessing(mode):
     return preprocess_input_of_mode
 
 
+def as_they_are(x, data_format=None):
+    """Images as they are: networks with this function take pixels from 0 to 255 and prepare them in their first layers.
+
+    Args:
+        x: array or tensor.
+        data_format: ignored.
+
+    Returns:
+        The same array or tensor.
+    """
+    return x
+
+
+as_they_are.__name__ = as_they_are.__qualname__ = "preprocess_input"
+
+
 def decode_predictions(preds, top=5, class_index=None):
     """The most likely classes of each prediction, by name.
 
