@@ -15,6 +15,7 @@ _KERAS_PACKAGES = ("keras", "cnncore", "tf_keras", "tensorflow")
 _LAMBDAS = ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer",
             "FlaxLayer")
 
+_OF_NETWORKS = {"CustomScaleLayer": "cnncore.applications.inception_resnet_v2"}  # layers that one network alone has
 _NO_MODEL_PARTS = ("get", "serialize", "deserialize")
 
 _registered = {}
@@ -165,6 +166,8 @@ def _find_own(name, module, function):
     parts = module.split(".")
     if module not in ("", "builtins") and parts[0] not in _KERAS_PACKAGES:
         return None
+    if name in _OF_NETWORKS and not function:
+        return getattr(import_module(_OF_NETWORKS[name]), name)
     if function:
         rooms = _FUNCTION_ROOMS
     else:
