@@ -8,7 +8,11 @@ from cnncore.utils import clear_session
 keras = pytest.importorskip("keras", exc_type=ImportError)
 
 SHARED = ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2",
-          "InceptionV3", "DenseNet121", "DenseNet169", "DenseNet201")
+          "InceptionV3", "DenseNet121", "DenseNet169", "DenseNet201", "MobileNet", "MobileNetV2", "MobileNetV3Small",
+          "MobileNetV3Large", "Xception", *(f"EfficientNetB{i}" for i in range(8)), "InceptionResNetV2", "NASNetMobile",
+          "NASNetLarge")
+SIDES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}  # the smallest images of these; 32 for all others
+PIXELS = ("MobileNetV3", "EfficientNet")  # networks that take pixels from 0 to 255
 rng = np.random.default_rng(3)
 
 
@@ -24,11 +28,18 @@ def spread(model):
     for w in model.weights:
         shape = tuple(w.shape)
         if len(shape) == 1:
-            low, high = (0.5, 1.5) if w.name in ("gamma", "moving_variance") else (-0.2, 0.2)
+            low, high = (0.5, 1.5) if w.name in ("gamma", "moving_variance", "variance") else (-0.2, 0.2)
             w.assign(rng.uniform(low, high, shape))
 
 
-def images(shape, n=4):
+def shape_of(name):
+    return (SIDES.get(name, 32), SIDES.get(name, 32), 3)
+
+
+def images(shape, n=4, name="", rng=rng):
+    """Images such as the network of this name takes."""
+    if name.startswith(PIXELS):
+        return rng.uniform(0, 255, (n, *shape)).astype("float32")
     return rng.normal(size=(n, *shape)).astype("float32")
 
 

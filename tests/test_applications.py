@@ -8,29 +8,42 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 import numpy as np
 import pytest
-from network_checks import SHARED, both, check_predictions, images, keras, spread
+from data import real_data
+from network_checks import SHARED, both, check_predictions, images, keras, shape_of, spread
 
 import cnncore
 from cnncore import applications
 from cnncore.applications import imagenet_utils, weights
 
-SIDES = {"InceptionV3": 75}  # 32 for all others
+# What takes seconds to make is compared at full size alone, see full_size_networks.py.
+QUICK = [name for name in SHARED if name not in ("NASNetLarge", *(f"EfficientNetB{i}" for i in range(2, 8)))]
 # One of each family, and what is to be fed to it.
 FAMILIES = {"VGG16": {"include_top": False, "pooling": "max"}, "ResNet50": {"classes": 10}, "ResNet50V2": {"classes": 7},
-            "InceptionV3": {"classes": 5}, "DenseNet121": {"classes": 10, "classifier_activation": None}}
-RATES = {}
+            "InceptionV3": {"classes": 5}, "DenseNet121": {"classes": 10, "classifier_activation": None},
+            "MobileNet": {"classes": 10}, "MobileNetV2": {"include_top": False}, "MobileNetV3Small": {"classes": 10},
+            "MobileNetV3Large": {"include_top": False, "pooling": "avg"}, "Xception": {"classes": 5},
+            "EfficientNetB0": {"classes": 10}, "InceptionResNetV2": {"classes": 5}, "NASNetMobile": {"classes": 10}}
+# Side of images and learning rate for networks whose normalization needs more pixels, and smaller steps, to be steady.
+FITS = {"ResNet50": (64, 1e-5), "ResNet50V2": (64, 1e-4), "InceptionV3": (96, 1e-6), "DenseNet121": (64, 1e-4),
+        "MobileNet": (64, 1e-4), "MobileNetV2": (64, 1e-4), "MobileNetV3Small": (64, 0.01), "MobileNetV3Large": (64, 0.01),
+        "EfficientNetB0": (64, 1e-4), "InceptionResNetV2": (96, 1e-4), "NASNetMobile": (64, 1e-3)}
 OWN = {"LeNet5": (32, 32, 1), "AlexNet": (67, 67, 3), "ResNet20": (32, 32, 3), "SqueezeNet": (48, 48, 3)}
-
-
-def shape_of(name):
-    return (SIDES.get(name, 32), SIDES.get(name, 32), 3)
 
 
 # ---- as in Keras -------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("name", SHARED)
-def test_layers_and_weights_are_those_of_keras(name):
-    ours, theirs = both(name, include_top=not name.startswith("VGG"), input_shape=shape_of(name), classes=10)
+@pytest.mark.parametrize(("name", "options"), [
+    *((name, {"include_top": not name.startswith("VGG"), "classes": 10}) for name in QUICK),
+    ("MobileNet", {"alpha": 0.25, "depth_multiplier": 2, "include_top": False}),
+    ("MobileNetV2", {"alpha": 1.4, "include_top": False, "pooling": "max"}),
+    ("MobileNetV3Small", {"minimalistic": True, "alpha": 0.75, "include_preprocessing": False}),
+    ("MobileNetV3Large", {"alpha": 1.25, "dropout_rate": 0, "classes": 10}),
+    ("MobileNetV3Small", {"input_shape": None, "classes": 10}), ("EfficientNetB0", {"include_top": False}),
+    ("MobileNet", {"input_shape": None, "include_top": False}), ("MobileNetV2", {"input_shape": (96, 128, 3)}),
+    ("NASNetMobile", {"input_shape": None, "include_top": False, "pooling": "avg"})])
+def test_layers_and_weights_are_those_of_keras(name, options):
+    ours, theirs = both(name, **{"input_shape": shape_of(name), **options})
+    assert ours.name == theirs.name
     assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
     assert [layer.output.shape for layer in ours.layers[1:]] == [layer.output.shape for layer in theirs.layers[1:]]
     assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
@@ -45,7 +58,9 @@ def test_arguments_are_those_of_keras(name):
 
 
 @pytest.mark.parametrize(("name", "count"), [("ResNet50", 25_636_712), ("InceptionV3", 23_851_784),
-                                             ("DenseNet201", 20_242_984), ("SqueezeNet", 1_248_424)])
+                                             ("DenseNet201", 20_242_984), ("SqueezeNet", 1_248_424),
+                                             ("MobileNet", 4_253_864), ("EfficientNetB1", 7_856_239),
+                                             ("NASNetMobile", 5_326_716)])
 def test_parameters_at_full_size(name, count):
     assert getattr(applications, name)(weights=None).count_params() == count
 
@@ -56,8 +71,10 @@ def test_parameters_of_vgg19_at_full_size():
     assert body + (7 * 7 * 512 + 1) * 4096 + 4097 * 4096 + 4097 * 1000 == 143_667_240
 
 
-@pytest.mark.parametrize(("name", "ending"), [*((name, ending) for name in FAMILIES for ending in (".weights.h5", ".h5")),
-                                              ("ResNet50", ".keras")])
+@pytest.mark.parametrize(("name", "ending"), [
+    *((name, ending) for i, name in enumerate(FAMILIES)
+      for ending in ((".weights.h5", ".h5") if i < 6 else (".weights.h5", ".h5", ".keras")[i % 3:][:1])),
+    ("ResNet50", ".keras")])
 def test_predictions_with_weights_from_keras_are_those_of_keras(name, ending, tmp_path):
     options = {**FAMILIES[name], "input_shape": shape_of(name)}
     theirs = both(name, **options)[1]
@@ -65,15 +82,54 @@ def test_predictions_with_weights_from_keras_are_those_of_keras(name, ending, tm
     path = tmp_path / f"theirs{ending}"
     theirs.save_weights(path) if ending == ".weights.h5" else theirs.save(path)
     ours = getattr(applications, name)(weights=str(path), **options)
-    check_predictions(ours, theirs, images(shape_of(name), 2))
+    check_predictions(ours, theirs, images(shape_of(name), 2, name))
 
 
-def test_keras_reads_the_weights_that_a_network_wrote(tmp_path):
-    ours, theirs = both("ResNet50", input_shape=(32, 32, 3), classes=10)
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV3Small", "EfficientNetB0", "NASNetMobile"])
+def test_keras_reads_the_weights_that_a_network_wrote(name, tmp_path):
+    ours, theirs = both(name, input_shape=(32, 32, 3), classes=10)
     ours.save_weights(tmp_path / "ours.weights.h5")
     theirs.load_weights(tmp_path / "ours.weights.h5")
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
+def test_a_whole_model_goes_to_keras_and_comes_back(name, tmp_path):
+    ours = getattr(applications, name)(weights=None, input_shape=(32, 32, 3), classes=6)
+    ours.save(tmp_path / "ours.keras")
+    theirs = keras.saving.load_model(tmp_path / "ours.keras")
+    x = images((32, 32, 3), 2, name)
+    check_predictions(ours, theirs, x)
+    spread(theirs)
+    theirs.save(tmp_path / "theirs.keras")
+    check_predictions(cnncore.saving.load_model(tmp_path / "theirs.keras"), theirs, x)
+
+
+def test_a_layer_of_one_network_alone_goes_to_keras_and_comes_back(tmp_path):
+    x = cnncore.Input((6,))
+    model = cnncore.Model(x, applications.inception_resnet_v2.CustomScaleLayer(0.25)([x, cnncore.layers.Dense(6)(x)]))
+    model.save(tmp_path / "ours.keras")
+    theirs = keras.saving.load_model(tmp_path / "ours.keras")
+    assert type(theirs.layers[-1]).__module__ == "keras.src.applications.inception_resnet_v2"
+    for ending in (".keras", ".h5"):
+        theirs.save(tmp_path / f"theirs{ending}")
+        check_predictions(cnncore.saving.load_model(tmp_path / f"theirs{ending}"), theirs, images((6,)))
+
+
+def test_published_efficientnets_have_a_layer_more(monkeypatch, tmp_path):
+    """The weights that Keras publishes belong to networks that rescale their images once more."""
+    from keras.src.utils import file_utils
+
+    options = {"include_top": False, "input_shape": (32, 32, 3)}
+    made = keras.applications.EfficientNetB0(weights=None, **options)
+    spread(made)
+    made.save(tmp_path / "made.h5")
+    for place in (file_utils, cnncore.utils):
+        monkeypatch.setattr(place, "get_file", lambda *arguments, **more: str(tmp_path / "made.h5"))
+    ours, theirs = both("EfficientNetB0", weights="imagenet", **options)
+    assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
+    check_predictions(ours, theirs, images((32, 32, 3), 2, "EfficientNetB0"))
 
 
 # ---- training ----------------------------------------------------------------------------------------------------
@@ -81,7 +137,8 @@ def test_keras_reads_the_weights_that_a_network_wrote(tmp_path):
 @pytest.mark.parametrize("name", [*FAMILIES, *OWN])
 def test_two_steps_of_fit_lower_the_loss(name):
     cnncore.random.set_random_seed(1)
-    shape = OWN.get(name) or shape_of(name)
+    side, rate = FITS.get(name, (None, 0.01))
+    shape = (side, side, 3) if side else OWN.get(name) or shape_of(name)
     if name == "VGG16":
         features = applications.VGG16(weights=None, include_top=False, input_shape=shape)
         model = cnncore.Sequential([features, cnncore.layers.Flatten(), cnncore.layers.Dense(3, activation="softmax")])
@@ -90,8 +147,12 @@ def test_two_steps_of_fit_lower_the_loss(name):
         model = cnncore.Sequential([features, cnncore.layers.Dense(3, activation="softmax")])
     else:
         model = getattr(applications, name)(weights=None, input_shape=shape, classes=3)
-    x, y = np.random.default_rng(1).normal(size=(4, *shape)).astype("float32"), np.arange(4) % 3
-    model.compile(cnncore.optimizers.SGD(RATES.get(name, 0.01)), "sparse_categorical_crossentropy")
+    for layer in model.layers:
+        if type(layer) is cnncore.layers.Dropout and name in FITS:
+            layer.rate = 0  # so that all losses are of one function
+    n = 8 if side else 4
+    x, y = images(shape, n, name, np.random.default_rng(1)), np.arange(n) % 3
+    model.compile(cnncore.optimizers.SGD(rate), "sparse_categorical_crossentropy")
     losses = model.fit(x, y, epochs=3, shuffle=False, verbose=0).history["loss"]  # before, after one step, after two
     assert np.isfinite(losses).all() and losses[0] > losses[1] > losses[2]
 
@@ -128,7 +189,8 @@ def test_networks_that_keras_lacks_are_saved_and_loaded(name, tmp_path):
                           model.predict(x, verbose=0))
 
 
-@pytest.mark.parametrize("name", ["VGG16", "ResNet101V2", "DenseNet169", *OWN])
+@pytest.mark.parametrize("name", ["VGG16", "ResNet101V2", "DenseNet169", *OWN, "MobileNet", "MobileNetV2", "NASNetMobile",
+                                  "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0", "Xception"])
 def test_examples_in_the_documentation_print_what_they_say(name):
     function = getattr(applications, name)
     examples = doctest.DocTestFinder(recurse=False).find(function, name, globs={})
@@ -162,9 +224,13 @@ def test_arguments_that_do_not_fit_are_refused_in_words(options, words):
     assert "Received: " in str(error.value)
 
 
-def test_weights_that_nobody_publishes_are_refused():
-    with pytest.raises(ValueError, match="not published"):
-        applications.SqueezeNet(weights="imagenet")
+@pytest.mark.parametrize(("name", "options", "words"), [
+    ("SqueezeNet", {}, "not published"), ("MobileNet", {"alpha": 0.3}, "0.25, 0.5, 0.75 or 1"),
+    ("MobileNet", {"depth_multiplier": 2}, "depth_multiplier=1"), ("MobileNetV2", {"alpha": 2}, "1.3 or 1.4"),
+    ("MobileNetV3Large", {"alpha": 0.75, "minimalistic": True}, "minimalistic=False")])
+def test_weights_that_nobody_publishes_are_refused(name, options, words):
+    with pytest.raises(ValueError, match=words):
+        getattr(applications, name)(weights="imagenet", **options)
 
 
 # ---- weights for ImageNet ----------------------------------------------------------------------------------------
@@ -173,7 +239,7 @@ def test_addresses_and_hashes_are_those_of_keras(monkeypatch, tmp_path):
     """Each network asks Keras's server for the file that Keras asks for."""
     asked = []
 
-    def refuse(fname, origin, cache_subdir, file_hash):
+    def refuse(fname, origin, cache_subdir, file_hash=None):
         asked.append((fname, origin, cache_subdir, file_hash))
         raise OSError("asked")
 
@@ -181,11 +247,27 @@ def test_addresses_and_hashes_are_those_of_keras(monkeypatch, tmp_path):
 
     monkeypatch.setattr(file_utils, "get_file", refuse)
     monkeypatch.setattr("cnncore.utils.get_file", refuse)
-    for name in ("VGG19", "ResNet50", "ResNet101V2", "InceptionV3", "DenseNet169"):
+    for name, options in [*((name, {}) for name in ("VGG19", "ResNet50", "ResNet101V2", "InceptionV3", "DenseNet169")),
+                          *((name, {}) for name in ("Xception", "InceptionResNetV2", "NASNetMobile", "EfficientNetB0")),
+                          ("MobileNet", {"alpha": 0.5, "input_shape": (128, 128, 3)}), ("MobileNetV2", {"alpha": 1.3}),
+                          ("MobileNetV3Large", {"minimalistic": True, "include_top": True}), ("MobileNetV3Small", {})]:
         for k in (cnncore, keras):
             with pytest.raises(OSError, match="asked"):
-                getattr(k.applications, name)(include_top=False)
+                getattr(k.applications, name)(**{"include_top": False, "input_shape": shape_of(name), **options})
         assert asked[-2] == asked[-1]
+    # With their classifiers Keras computes for minutes before it asks, so its sources must do.
+    for name in ("Xception", "InceptionResNetV2", "NASNetMobile", "NASNetLarge"):
+        with pytest.raises(OSError, match="asked"):
+            getattr(applications, name)()
+        file, address, _, known = asked[-1]
+        source = inspect.getsource(inspect.getmodule(getattr(keras.applications, name)))
+        assert all(word in source for word in (file, address.rpartition("/")[2], known))
+    theirs = inspect.getmodule(keras.applications.EfficientNetB0)
+    for i in range(8):
+        with pytest.raises(OSError, match="asked"):
+            getattr(applications, f"EfficientNetB{i}")()
+        file = f"efficientnetb{i}.h5"
+        assert asked[-1] == (file, theirs.BASE_WEIGHTS_PATH + file, "models", theirs.WEIGHTS_HASHES[f"b{i}"][0])
     assert {network: weights.published(network) for network in ("vgg16", "lenet5")} == {"vgg16": True, "lenet5": False}
 
 
@@ -224,3 +306,32 @@ def test_without_a_network_the_error_names_file_folder_and_source(monkeypatch, t
         assert word in str(error.value)
     with pytest.raises(OSError, match="imagenet_class_index.json"):
         imagenet_utils.decode_predictions(np.zeros((1, 1000)))
+
+
+# ---- real weights ------------------------------------------------------------------------------------------------
+
+# photo: number and name of the class that Keras gives it with these weights, and the probability
+PHOTOS = {"hummingbird.jpg": (94, "hummingbird", 0.980), "jellyfish.jpg": (107, "jellyfish", 0.916),
+          "snow_leopard.jpg": (289, "snow_leopard", 0.984), "macaw.jpg": (88, "macaw", 0.940),
+          "elephant.jpg": (386, "African_elephant", 0.844), "daisy.jpg": (985, "daisy", 0.992),
+          "pug.jpg": (254, "pug", 0.706), "chickadee.bmp": (19, "chickadee", 0.835)}
+
+
+@pytest.mark.parametrize("weights", ["mobilenet_2_5_224.weights.h5", "mobilenet_2_5_224_tf.h5", "imagenet"])
+def test_mobilenet_names_what_photos_show(weights, monkeypatch, tmp_path):
+    from cnncore.applications.mobilenet import decode_predictions, preprocess_input
+
+    data = real_data()
+    (tmp_path / "models").mkdir()
+    for path in (data / "keras-files" / "mobilenet_2_5_224_tf.h5", data / "imagenet_class_index.json"):
+        os.symlink(path.resolve(), tmp_path / "models" / path.name)
+    monkeypatch.setenv("CNNCORE_HOME", str(tmp_path))
+    model = applications.MobileNet(alpha=0.25,
+                                   weights=weights if weights == "imagenet" else str(data / "keras-files" / weights))
+    photos = [cnncore.utils.load_img(data / "photos" / name, target_size=(224, 224), interpolation="bilinear")
+              for name in PHOTOS]
+    x = preprocess_input(np.stack([cnncore.utils.img_to_array(photo) for photo in photos]))
+    y = model.predict(x, verbose=0)
+    for scores, best, (number, name, probability) in zip(y, decode_predictions(y, top=1), PHOTOS.values(), strict=True):
+        assert scores.argmax() == number and best[0][1] == name
+        assert abs(best[0][2] - probability) <= 0.005

@@ -44,7 +44,9 @@ def test_tensors_and_models_take_the_same_images(mode):
     np.testing.assert_allclose(model.predict(x, verbose=0), wanted.reshape(2, -1), atol=1e-4)
 
 
-@pytest.mark.parametrize("module", ["vgg16", "vgg19", "resnet", "resnet50", "resnet_v2", "inception_v3", "densenet"])
+@pytest.mark.parametrize("module", [
+    "vgg16", "vgg19", "resnet", "resnet50", "resnet_v2", "inception_v3", "densenet", "mobilenet", "mobilenet_v2",
+    "mobilenet_v3", "xception", "efficientnet", "inception_resnet_v2", "nasnet"])
 def test_every_module_prepares_images_in_keras_mode(module):
     x = photos((1, 3, 3, 3), "uint8")
     ours, theirs = (getattr(k.applications, module) for k in (cnncore, keras))

@@ -4,9 +4,15 @@ from importlib import import_module
 _MODULES = {
     "alexnet": ("AlexNet",),
     "densenet": ("DenseNet121", "DenseNet169", "DenseNet201"),
+    "efficientnet": tuple(f"EfficientNetB{i}" for i in range(8)),
     "imagenet_utils": (),
+    "inception_resnet_v2": ("InceptionResNetV2",),
     "inception_v3": ("InceptionV3",),
     "lenet": ("LeNet5",),
+    "mobilenet": ("MobileNet",),
+    "mobilenet_v2": ("MobileNetV2",),
+    "mobilenet_v3": ("MobileNetV3Small", "MobileNetV3Large"),
+    "nasnet": ("NASNetMobile", "NASNetLarge"),
     "resnet": ("ResNet50", "ResNet101", "ResNet152"),
     "resnet50": (),
     "resnet_cifar": ("ResNet20", "ResNet56"),
@@ -14,6 +20,7 @@ _MODULES = {
     "squeezenet": ("SqueezeNet",),
     "vgg16": ("VGG16",),
     "vgg19": ("VGG19",),
+    "xception": ("Xception",),
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [*_MODULES, *_NAMES]
