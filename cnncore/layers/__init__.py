@@ -1,5 +1,11 @@
 """Layers, with Keras's names and arguments."""
 from cnncore.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from cnncore.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+)
 from cnncore.layers.augmentation import (
     RandomBrightness,
     RandomContrast,
@@ -19,6 +25,8 @@ from cnncore.layers.depthwise_conv import DepthwiseConv1D, DepthwiseConv2D
 from cnncore.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D
 from cnncore.layers.identity import ActivityRegularization, Identity
 from cnncore.layers.input_layer import Input, InputLayer
+from cnncore.layers.input_spec import InputSpec
+from cnncore.layers.lambda_layer import Lambda
 from cnncore.layers.layer import Layer
 from cnncore.layers.merging import (
     Add,
@@ -41,6 +49,7 @@ from cnncore.layers.merging import (
 from cnncore.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from cnncore.layers.normalization import GroupNormalization, LayerNormalization, UnitNormalization
 from cnncore.layers.operation import Operation
+from cnncore.layers.pipeline import Pipeline
 from cnncore.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -55,6 +64,7 @@ from cnncore.layers.preprocessing import CenterCrop, Normalization, Rescaling, R
 from cnncore.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from cnncore.layers.separable_conv import SeparableConv1D, SeparableConv2D
 from cnncore.layers.up_sampling import UpSampling1D, UpSampling2D
+from cnncore.layers.wrapper import SpectralNormalization, Wrapper
 
 AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
@@ -72,17 +82,57 @@ SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
-    "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D",
-    "AvgPool1D", "AvgPool2D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D",
-    "Conv2DTranspose", "Convolution1D", "Convolution1DTranspose", "Convolution2D", "Convolution2DTranspose",
-    "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Flatten",
-    "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAvgPool1D",
-    "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
-    "GroupNormalization", "Identity", "Input", "InputLayer", "Layer", "LayerNormalization", "LeakyReLU", "MaxPool1D",
-    "MaxPool2D", "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "Operation",
-    "PReLU", "Permute", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation",
-    "RandomTranslation", "RandomZoom", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D",
-    "SeparableConv2D", "SeparableConvolution1D", "SeparableConvolution2D", "Softmax", "SpatialDropout1D",
-    "SpatialDropout2D", "Subtract", "UnitNormalization", "UpSampling1D", "UpSampling2D", "ZeroPadding1D",
-    "ZeroPadding2D", "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
+    "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
+    "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "Add", "AlphaDropout", "Average", "AveragePooling1D",
+    "AveragePooling2D", "AvgPool1D", "AvgPool2D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D",
+    "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Convolution1D", "Convolution1DTranspose", "Convolution2D",
+    "Convolution2DTranspose", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot",
+    "Dropout", "ELU", "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GroupNormalization", "Identity", "Input", "InputLayer",
+    "InputSpec", "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "MaxPool1D", "MaxPool2D", "MaxPooling1D",
+    "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "Operation", "PReLU", "Permute", "Pipeline",
+    "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
+    "RandomZoom", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D",
+    "SeparableConvolution1D", "SeparableConvolution2D", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
+    "SpectralNormalization", "Subtract", "UnitNormalization", "UpSampling1D", "UpSampling2D", "Wrapper",
+    "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum",
+    "multiply", "serialize", "subtract",
 ]
+
+
+def serialize(layer):
+    """A layer as a JSON-ready dict.
+
+    Args:
+        layer: `Layer`.
+
+    Example:
+        >>> serialize(Flatten())["class_name"]
+        'Flatten'
+    """
+    from cnncore.saving import serialize_keras_object
+
+    return serialize_keras_object(layer)
+
+
+def deserialize(config, custom_objects=None):
+    """The layer that a dict from `serialize` stands for, with new weights.
+
+    Args:
+        config: such a dict.
+        custom_objects: dict from names to classes and functions of one's own.
+
+    Raises:
+        ValueError: the dict does not stand for a layer.
+
+    Example:
+        >>> deserialize(serialize(Dense(3))).units
+        3
+    """
+    from cnncore.saving import deserialize_keras_object
+
+    layer = deserialize_keras_object(config, custom_objects=custom_objects)
+    if not isinstance(layer, Layer):
+        raise ValueError(f"A layer is made of a layer's configuration. Received: {config!r:.200}")
+    return layer
