@@ -7,6 +7,7 @@ from cnn cimport *
 from cnn_depthwise cimport *
 from cnn_elementwise cimport *
 from cnn_layers cimport *
+from cnn_order cimport *
 from cnn_images cimport *
 
 import numpy as np
@@ -22,3 +23,4 @@ include "kernels_depthwise.pxi"
 include "kernels_layers.pxi"
 include "kernels_elementwise.pxi"
 include "kernels_images.pxi"
+include "kernels_order.pxi"

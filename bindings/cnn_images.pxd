@@ -4,8 +4,11 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 cdef extern from "cnn.h" nogil:
     enum:
         CNN_random_uniform
+        CNN_random_log_gamma
         CNN_affine
         CNN_affine_dx
+        CNN_sample
+        CNN_sample_dx
         CNN_resample
         CNN_FILL_CONSTANT
         CNN_FILL_NEAREST
@@ -21,6 +24,12 @@ cdef extern from "cnn.h" nogil:
         int64_t size
         float low, high
 
+    ctypedef struct cnn_random_log_gamma_args:
+        const uint64_t *state
+        const float *alpha
+        float *y
+        int64_t size, alphas
+
     ctypedef struct cnn_affine_args:
         const float *x
         const double *transform
@@ -32,6 +41,22 @@ cdef extern from "cnn.h" nogil:
     ctypedef struct cnn_affine_dx_args:
         const float *dy
         const double *transform
+        float *dx
+        int64_t batch, in_h, in_w, out_h, out_w, channels
+        int32_t order, fill
+        int32_t accumulate
+
+    ctypedef struct cnn_sample_args:
+        const float *x
+        const float *place
+        float *y
+        int64_t batch, in_h, in_w, out_h, out_w, channels
+        int32_t order, fill
+        float fill_value
+
+    ctypedef struct cnn_sample_dx_args:
+        const float *dy
+        const float *place
         float *dx
         int64_t batch, in_h, in_w, out_h, out_w, channels
         int32_t order, fill

@@ -1,4 +1,4 @@
-# The kernels of csrc/contracts/images.h: random numbers, affine transformations, resizing.
+# The kernels of csrc/contracts/images.h: random numbers, affine transformations, places of pixels, resizing.
 
 
 def random_uniform(Buffer state, Buffer y, float low, float high):
@@ -6,6 +6,17 @@ def random_uniform(Buffer state, Buffer y, float low, float high):
     cdef cnn_random_uniform_args *a = <cnn_random_uniform_args *> call.args
     a.size, a.low, a.high = y.size, low, high
     call.reads(&a.state, state, (2,), "uint64")
+    return call.writes(&a.y, y)
+
+
+def random_log_gamma(Buffer state, Buffer alpha, Buffer y):
+    cdef Call call = Call(CNN_random_log_gamma)
+    cdef cnn_random_log_gamma_args *a = <cnn_random_log_gamma_args *> call.args
+    if alpha.size != 1 and alpha.size != y.size:
+        raise ValueError(f"random_log_gamma takes one alpha, or one for each number. Received: {alpha} for {y}")
+    a.size, a.alphas = y.size, alpha.size
+    call.reads(&a.state, state, (2,), "uint64")
+    call.reads(&a.alpha, alpha)
     return call.writes(&a.y, y)
 
 
@@ -45,6 +56,30 @@ def affine_dx(Buffer dy, Buffer transform, Buffer dx, int order, str fill, bint 
     a.order, a.fill, a.accumulate = order, FILLS[fill], accumulate
     call.reads(&a.dy, dy)
     call.reads(&a.transform, transform, (a.batch, 6), "float64")
+    return call.writes(&a.dx, dx)
+
+
+def sample(Buffer x, Buffer place, Buffer y, int order, str fill, float fill_value):
+    cdef Call call = Call(CNN_sample)
+    cdef cnn_sample_args *a = <cnn_sample_args *> call.args
+    _affine_shapes(x, y, order)
+    a.batch, a.in_h, a.in_w, a.channels = x.shape
+    a.out_h, a.out_w = y.shape[1:3]
+    a.order, a.fill, a.fill_value = order, FILLS[fill], fill_value
+    call.reads(&a.x, x)
+    call.reads(&a.place, place, (a.batch, a.out_h, a.out_w, 2))
+    return call.writes(&a.y, y)
+
+
+def sample_dx(Buffer dy, Buffer place, Buffer dx, int order, str fill, bint accumulate):
+    cdef Call call = Call(CNN_sample_dx)
+    cdef cnn_sample_dx_args *a = <cnn_sample_dx_args *> call.args
+    _affine_shapes(dx, dy, order)
+    a.batch, a.in_h, a.in_w, a.channels = dx.shape
+    a.out_h, a.out_w = dy.shape[1:3]
+    a.order, a.fill, a.accumulate = order, FILLS[fill], accumulate
+    call.reads(&a.dy, dy)
+    call.reads(&a.place, place, (a.batch, a.out_h, a.out_w, 2))
     return call.writes(&a.dx, dx)
 
 

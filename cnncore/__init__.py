@@ -12,7 +12,7 @@ _NAMES = {
     "Model": "models", "Sequential": "models", "Input": "layers", "Layer": "layers.layer", "KerasTensor": "symbolic",
     "set_num_threads": "config", "get_num_threads": "config", "show_config": "config",
     "Loss": "losses", "Metric": "metrics", "Optimizer": "optimizers", "Initializer": "initializers",
-    "Regularizer": "regularizers",
+    "Regularizer": "regularizers", "InputSpec": "layers",
 }
 __all__ = [*_ROOMS, *_NAMES, "__version__"]
 

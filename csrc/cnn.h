@@ -122,6 +122,7 @@ typedef struct {
 #include "contracts/conv.h"
 #include "contracts/depthwise.h"
 #include "contracts/elementwise.h"
+#include "contracts/order.h"
 #include "contracts/layers.h"
 #include "contracts/images.h"
 

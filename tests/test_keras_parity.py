@@ -77,19 +77,18 @@ def different():
 def test_every_name_is_here_or_left_out_with_a_reason(room):
     names, here = public(theirs(room)), ours(room)
     missing = {name for name in names if not hasattr(here, name)}
-    left_out, not_yet = listed("Left out", room), listed("Not yet", room)
-    assert missing <= left_out | not_yet, f"{room}: {sorted(missing - left_out - not_yet)} are neither here nor listed"
+    left_out = listed("Left out", room)
+    assert missing <= left_out, f"{room}: {sorted(missing - left_out)} are neither here nor listed"
     assert left_out <= missing, f"{room}: {sorted(left_out - missing)} are listed as left out but here"
-    assert left_out | not_yet <= set(names), "the page lists names that Keras does not have"
-    assert not left_out & not_yet
+    assert left_out <= set(names), "the page lists names that Keras does not have"
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_name_takes_keras_arguments(room):
-    here, not_yet, wrong = ours(room), listed("Not yet", room), []
+    here, wrong = ours(room), []
     for name in public(theirs(room)):
         mine, other = getattr(here, name, None), getattr(theirs(room), name)
-        if mine is None or name in not_yet or not callable(other) or f"{room}.{name}" in different():
+        if mine is None or not callable(other) or f"{room}.{name}" in different():
             continue
         if arguments(mine) != arguments(other):
             wrong.append(f"{name}: {arguments(mine)} instead of {arguments(other)}")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from cnncore.layers.input_spec import check_inputs
 from cnncore.layers.weights import Weighted, dtype_name
 from cnncore.nest import flatten, is_nest, map_leaves
 from cnncore.symbolic import KerasTensor, Node, infer, is_symbolic
@@ -78,6 +79,7 @@ class Layer(Weighted):
 
     _takes_one = False  # whether `call` takes one tensor and nothing else, which is then checked
     _casts_inputs = False  # whether whole numbers become float32 too
+    input_spec = None  # an InputSpec, or a nest of them, that inputs are held against
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -244,6 +246,8 @@ class Layer(Weighted):
                 what = f"{len(first)} in a {type(first).__name__}" if is_nest(first) else f"{type(first).__name__}"
                 raise TypeError(f"{self._described()} takes one tensor or array. Received: {what}, {first!r:.200}")
             self._check(first.shape)
+        if self.input_spec is not None:
+            check_inputs(self, self.input_spec, first_of(args, kwargs))
         if not self.built:
             self._build_on(args, kwargs)
 

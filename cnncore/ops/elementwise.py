@@ -236,6 +236,14 @@ class Binary(Op):
             full = new("multiply", new("multiply", y, one("log", floor)), dy)
             wide = new("add", one("affine", dy, 0.0, 0.0), a)
             return masked("greater", wide, one("affine", wide, 0.0, 0.0), full), calls
+        if f == "modulo" and operand == 0:
+            return dy, calls
+        if f == "modulo":
+            return new("multiply", one("negative", new("floor_divide", a, b)), dy), calls
+        if f == "floor_divide":
+            zero = empty(dy.shape)
+            calls.append(_core.fill(zero, 0.0))
+            return zero, calls
         raise NotImplementedError(f"{self.name} has no gradient")
 
 

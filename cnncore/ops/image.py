@@ -105,6 +105,10 @@ def _weights(old, new, method, antialias):
     if method == "area":
         first, pixel = np.arange(new) * step, np.arange(old)[:, None]
         return np.maximum(0, np.minimum(pixel + 1, first + step) - np.maximum(pixel, first)) / step
+    if method == "windows":  # the mean of each of `new` windows, which overlap where they cannot divide the axis
+        begin, end = np.arange(new) * old // new, -(-np.arange(1, new + 1) * old // new)
+        pixel = np.arange(old)[:, None]
+        return ((pixel >= begin) & (pixel < end)) / (end - begin)
     at = (np.arange(new) + 0.5) * step - 0.5
     distance = np.abs(at - np.arange(old)[:, None]) / (max(step, 1.0) if antialias else 1.0)
     matrix = _KERNELS[method](distance)
@@ -119,8 +123,9 @@ def resize_table(old, new, method, antialias, backward=False):
     matrix = matrix if backward else matrix.T
     taps = max(1, int((matrix != 0).sum(axis=1).max()))
     order = np.argsort(matrix == 0, axis=1, kind="stable")[:, :taps]
-    index = np.ascontiguousarray(order, "int32")
     weight = np.ascontiguousarray(np.take_along_axis(matrix, order, 1), "float32")
+    order = np.where(weight == 0, order[:, :1], order)  # so that no pixel's NaN is taken zero times
+    index = np.ascontiguousarray(order, "int32")
     return _core.Buffer.wrap(index), _core.Buffer.wrap(weight)
 
 

@@ -272,14 +272,32 @@ class Pad(Op):
                                    _core.contiguous_steps(x.shape), self._offset(dy.shape), 0, dx.accumulate)]
 
 
-def pad(x, pad_width, constant_values=0.0):
-    """x, float32, with a constant around it; pad_width is (before, after) for every axis."""
+def pad(x, pad_width, mode="constant", constant_values=None):
+    """x, float32, with something around it: a constant, or with mode 'reflect' or 'symmetric' x mirrored at its outermost
+    elements or at its edge. pad_width is (before, after) for every axis, one such pair, or one number for all."""
     x = cast(convert(x), "float32")
-    widths = [tuple(operator.index(n) for n in pair) for pair in pad_width]
+    pairs = pad_width
+    if isinstance(pairs, int):
+        pairs = (pairs, pairs)
+    if len(pairs) == 2 and all(isinstance(n, int) for n in pairs):
+        pairs = (pairs,) * x.ndim
+    elif len(pairs) == 1:
+        pairs = tuple(pairs) * x.ndim
+    widths = [tuple(operator.index(n) for n in pair) for pair in pairs]
     if len(widths) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in widths):
         raise ValueError(f"pad_width takes a pair of widths of 0 or more for each of {x.ndim} axes. "
                          f"Received: {pad_width}")
-    return apply(Pad(widths, float(constant_values)), x)
+    if mode == "constant":
+        return apply(Pad(widths, float(constant_values or 0.0)), x)
+    if mode not in ("reflect", "symmetric"):
+        raise ValueError(f"The mode of pad is 'constant', 'reflect' or 'symmetric'. Received: mode={mode!r}")
+    if constant_values is not None:
+        raise ValueError("Only the mode 'constant' of pad takes constant_values. Received: "
+                         f"constant_values={constant_values!r} with mode={mode!r}")
+    for axis, pair in enumerate(widths):
+        if pair != (0, 0):
+            x = take(x, np.pad(np.arange(x.shape[axis], dtype="int32"), pair, mode), axis)
+    return x
 
 
 def repeat(x, repeats, axis):

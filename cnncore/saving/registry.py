@@ -12,8 +12,7 @@ _KERAS_MODULES = {room: f"keras.{room}" for room in ROOMS} | {
     "models": "keras", "schedules": "keras.optimizers.schedules"}
 _FUNCTION_ROOMS = ("activations", "losses", "metrics", "initializers")
 _KERAS_PACKAGES = ("keras", "cnncore", "tf_keras", "tensorflow")
-_LAMBDAS = ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer",
-            "FlaxLayer")
+_LAMBDAS = ("__lambda__", "TFOpLambda", "SlicingOpLambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 
 _OF_NETWORKS = {"CustomScaleLayer": "cnncore.applications.inception_resnet_v2"}  # layers that one network alone has
 _NO_MODEL_PARTS = ("get", "serialize", "deserialize")

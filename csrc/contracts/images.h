@@ -11,6 +11,16 @@ typedef struct {
     float low, high;
 } cnn_random_uniform_args;
 
+/* y[i] = the logarithm of a number that is gamma-distributed with shape alpha[i] and scale 1 (Marsaglia and Tsang
+ * 2000). A small alpha gives numbers too small for a float, but not for their logarithm. Element i draws from words of
+ * its own, so that how often it must draw moves no other. Task: an element. */
+typedef struct {
+    const uint64_t *state; /* [2]: seed, counter */
+    const float *alpha;    /* [alphas]: one for all, or one for each, above 0 */
+    float *y;              /* [size] */
+    int64_t size, alphas;
+} cnn_random_log_gamma_args;
+
 /* ---- affine transformations: kernels/affine.c ----------------------------------------------------------------- */
 
 /* What stands where a place outside the image is asked for. n is the length of an axis. */
@@ -46,6 +56,30 @@ typedef struct {
     int32_t order, fill;
     int32_t accumulate;
 } cnn_affine_dx_args;
+
+/* ---- places of their own for all pixels: kernels/sample.c ------------------------------------------------------ */
+
+/* y[n][oy][ox][c] = x[n] at row place[n][oy][ox][0] and column place[n][oy][ox][1], as affine takes it from there.
+ * Task: a row of y. */
+typedef struct {
+    const float *x;     /* [batch][in_h][in_w][channels] */
+    const float *place; /* [batch][out_h][out_w][2] */
+    float *y;           /* [batch][out_h][out_w][channels] */
+    int64_t batch, in_h, in_w, out_h, out_w, channels;
+    int32_t order, fill;
+    float fill_value;
+} cnn_sample_args;
+
+/* dx[n][iy][ix][c] = sum of dy[n][oy][ox][c] times the weight with which sample took x[n][iy][ix][c] for it.
+ * Task: an image. */
+typedef struct {
+    const float *dy;    /* [batch][out_h][out_w][channels] */
+    const float *place; /* [batch][out_h][out_w][2] */
+    float *dx;          /* [batch][in_h][in_w][channels] */
+    int64_t batch, in_h, in_w, out_h, out_w, channels;
+    int32_t order, fill;
+    int32_t accumulate;
+} cnn_sample_dx_args;
 
 /* ---- resizing: kernels/affine.c ------------------------------------------------------------------------------- */
 

@@ -163,9 +163,23 @@ KERNEL_WORK(affine_dx) {
     return work;
 }
 
-KERNEL_RUN(affine_dx) {
-    int64_t channels = a->channels, size = a->in_h * a->in_w * channels, iy[MOST_TAPS], ix[MOST_TAPS];
+/* Adds a pixel's gradient to those of the pixels that affine_pixel takes it from. */
+static void affine_pixel_dx(const cnn_affine_args *a, const float *dy, double row, double column, float *dx) {
+    int64_t iy[MOST_TAPS], ix[MOST_TAPS], channels = a->channels;
     float wy[MOST_TAPS], wx[MOST_TAPS];
+    if (!find_taps(row, a->in_h, a->fill, a->order, iy, wy) || !find_taps(column, a->in_w, a->fill, a->order, ix, wx))
+        return;
+    for (int i = 0; i <= a->order; i++)
+        for (int j = 0; j <= a->order; j++) {
+            if (iy[i] < 0 || ix[j] < 0) continue;
+            float *to = dx + (iy[i] * a->in_w + ix[j]) * channels;
+            for (int64_t c = 0; c < channels; c++) to[c] += wy[i] * wx[j] * dy[c];
+        }
+}
+
+KERNEL_RUN(affine_dx) {
+    int64_t channels = a->channels, size = a->in_h * a->in_w * channels;
+    cnn_affine_args like = {.in_h = a->in_h, .in_w = a->in_w, .channels = channels, .order = a->order, .fill = a->fill};
     double *row_parts = scratch, *columns = row_parts + a->out_w;
     for (int64_t image = begin; image < end; image++) {
         const double *t = a->transform + image * 6;
@@ -175,17 +189,8 @@ KERNEL_RUN(affine_dx) {
         column_parts(t, a->out_w, row_parts, columns);
         for (int64_t oy = 0; oy < a->out_h; oy++) {
             double row0 = row_part(t[0], oy), column0 = row_part(t[3], oy);
-            for (int64_t ox = 0; ox < a->out_w; ox++, dy += channels) {
-                if (!find_taps(row0 + row_parts[ox] + t[2], a->in_h, a->fill, a->order, iy, wy) ||
-                    !find_taps(column0 + columns[ox] + t[5], a->in_w, a->fill, a->order, ix, wx))
-                    continue;
-                for (int i = 0; i <= a->order; i++)
-                    for (int j = 0; j <= a->order; j++) {
-                        if (iy[i] < 0 || ix[j] < 0) continue;
-                        float *to = dx + (iy[i] * a->in_w + ix[j]) * channels;
-                        for (int64_t c = 0; c < channels; c++) to[c] += wy[i] * wx[j] * dy[c];
-                    }
-            }
+            for (int64_t ox = 0; ox < a->out_w; ox++, dy += channels)
+                affine_pixel_dx(&like, dy, row0 + row_parts[ox] + t[2], column0 + columns[ox] + t[5], dx);
         }
     }
 }

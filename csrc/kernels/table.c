@@ -30,6 +30,7 @@
 #include "elementwise.c"
 #include "reduce.c"
 #include "movement.c"
+#include "order.c"
 #include "softmax.c"
 
 #include "pool.c"
@@ -41,6 +42,7 @@
 #include "optimizers.c"
 #include "random.c"
 #include "affine.c"
+#include "sample.c"
 
 const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {
 #define KERNEL(op) {#op, sizeof(cnn_##op##_args), (cnn_run_fn)TIERED(cnn_##op), (cnn_work_fn)TIERED(cnn_##op##_work)},
