@@ -15,7 +15,7 @@ def depth_slots(batch, depth, units):
 def dw_rows(depth, units, tiles=False):
     """Rows of dw in a task, for every tier whole tiles: enough tasks to share, and few enough to stay in the cache."""
     if tiles:
-        return max(32, min(384 if units <= 128 else 192 if units <= 512 else 96, -(-depth // 16 // 32) * 32))
+        return max(32, min(192 if units <= 512 else 96, -(-depth // 16 // 32) * 32))
     return max(24, min(192 if units <= 512 else 96, -(-depth // 16 // 24) * 24))
 
 

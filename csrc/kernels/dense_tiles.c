@@ -5,6 +5,7 @@
 #define TILES_DEPTH   256          /* split at a time */
 #define TILES_SPLIT   (256 * 1024) /* numbers that one split operand should stay under, as h and l: 1 MB */
 #define PLANE_GAP     SPLIT_RUN    /* between rows of a plane, lest they take each other's places in the cache */
+#define STREAM_BYTES  (8 << 20)    /* an output so large is not found in the caches when it is read */
 #define SUMS_STEP     (TILES_COLUMNS + TILE)
 
 /* offset[s] = s * SPLIT_RUN */
@@ -19,6 +20,7 @@ typedef struct {
     const float *b;      /* NULL, or [columns] */
     const float *behind; /* NULL, or as `to` */
     int accumulate, relu;
+    int stream; /* to memory, past the caches: `to` and all its rows begin at cache lines */
 } tiles_target;
 
 static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t columns, const tiles_target *t) {
@@ -30,13 +32,16 @@ static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t c
             if (t->accumulate) v += load_n(t->to + at, n);
             if (t->relu) v = vmax(set(0), v);
             if (t->behind) v = behind_relu(load_n(t->behind + at, n), v);
-            store_n(t->to + at, v, n);
+            if (t->stream && n == LANES)
+                _mm512_stream_ps(t->to + at, (__m512)v);
+            else
+                store_n(t->to + at, v, n);
         }
 }
 
 /* Whole tiles of sums go to their place; others by way of `room`, [32][32]. */
 static void multiply_and_put(tile_product *p, int64_t rows, int64_t columns, const tiles_target *t, float *room) {
-    if (rows % TILE == 0 && columns % TILE == 0 && !t->b && !t->behind && !t->relu) {
+    if (rows % TILE == 0 && columns % TILE == 0 && !t->b && !t->behind && !t->relu && !t->stream) {
         p->sum = t->to;
         p->sum_step = t->step;
         p->accumulate = t->accumulate;
@@ -156,6 +161,8 @@ KERNEL_RUN(dense_tiles_dx) {
     int64_t *offset = (int64_t *)(room + WIDE * WIDE);
     bf16 *h = (bf16 *)(offset + round_up(cut.chunks, 8)), *l = h + cut.rows * cut.plane_step;
     bf16 *columns = l + cut.rows * cut.plane_step;
+    int stream = !a->accumulate && a->depth % CACHE_LINE == 0 && (uintptr_t)a->dx % 64 == 0 &&
+                 a->batch * a->depth * (int64_t)sizeof(float) >= STREAM_BYTES;
     chunks_in_order(cut.chunks, offset);
     tiles_begin();
     for (int64_t task = begin; task < end; task++) {
@@ -174,9 +181,14 @@ KERNEL_RUN(dense_tiles_dx) {
                 for (int64_t n = n0; n < n1; n++)
                     split_row(a->dy + n * a->units, a->units, h + (n - n0) * cut.plane_step,
                               l + (n - n0) * cut.plane_step);
-            for (int64_t k = k0; k < k1; k += WIDE)
-                for (int64_t n = n0; n < n1; n += WIDE) {
-                    bf16 *of_h = h + (n - n0) * cut.plane_step, *of_l = l + (n - n0) * cut.plane_step;
+            for (int64_t n = n0; n < n1; n += WIDE) {
+                bf16 *of_h = h + (n - n0) * cut.plane_step, *of_l = l + (n - n0) * cut.plane_step;
+                int64_t next = n + WIDE, next_n = next < n1 ? min64(WIDE, n1 - next) : 0;
+                coming behind = {a->behind + next * a->depth + k0, a->depth, a->behind ? next_n : 0, k1 - k0, 0};
+                coming to = {a->dx + next * a->depth + k0, a->depth, stream ? 0 : next_n, k1 - k0, 0};
+                spread(&behind, ceil_div(k1 - k0, WIDE));
+                spread(&to, ceil_div(k1 - k0, WIDE));
+                for (int64_t k = k0; k < k1; k += WIDE) {
                     tile_product p = {.h = {of_h, of_h + TILE * cut.plane_step},
                                       .l = {of_l, of_l + TILE * cut.plane_step},
                                       .row_bytes = cut.plane_step * 2,
@@ -186,13 +198,18 @@ KERNEL_RUN(dense_tiles_dx) {
                                       .column_step = SPLIT_PAIR,
                                       .next_columns = cut.chunks * SPLIT_PAIR};
                     int64_t at = n * a->depth + k;
-                    tiles_target t = {a->dx + at, a->depth, NULL, a->behind ? a->behind + at : NULL, a->accumulate, 0};
+                    tiles_target t = {a->dx + at,    a->depth, NULL,  a->behind ? a->behind + at : NULL,
+                                      a->accumulate, 0,        stream};
                     ask(&weights);
+                    ask(&behind);
+                    ask(&to);
                     multiply_and_put(&p, min64(WIDE, n1 - n), min64(WIDE, k1 - k), &t, room);
                 }
+            }
         }
     }
     tiles_end();
+    if (stream) _mm_sfence();
 }
 
 /* ---- dw ------------------------------------------------------------------------------------------------------- */

@@ -177,26 +177,25 @@ INLINE void multiply_tiles_of(const tile_product *t, const int rows, const int c
     const bf16 *b = t->columns;
     for (int64_t s = 0; s < t->chunks; s++, b += t->column_step) {
         int64_t at = t->offset[s];
-        TILE_LOAD(4, t->h[0] + at, row_bytes);
+        /* l h', h h', h l': each operand is loaded once. */
+        TILE_LOAD(4, t->l[0] + at, row_bytes);
         TILE_LOAD(6, b, 64);
         TILE_MULTIPLY(0, 4, 6);
-        IF_ROWS(TILE_LOAD(5, t->h[1] + at, row_bytes));
-        IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_COLUMNS(TILE_LOAD(7, b + t->next_columns, 64));
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
+        IF_ROWS(TILE_LOAD(5, t->l[1] + at, row_bytes));
+        IF_ROWS(TILE_MULTIPLY(2, 5, 6));
+        IF_BOTH(TILE_MULTIPLY(3, 5, 7));
+        TILE_LOAD(4, t->h[0] + at, row_bytes);
+        TILE_MULTIPLY(0, 4, 6);
+        IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
+        IF_ROWS(TILE_LOAD(5, t->h[1] + at, row_bytes));
+        IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
         TILE_LOAD(6, b + TILE_UNITS, 64);
         TILE_MULTIPLY(0, 4, 6);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_COLUMNS(TILE_LOAD(7, b + t->next_columns + TILE_UNITS, 64));
-        IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
-        IF_BOTH(TILE_MULTIPLY(3, 5, 7));
-        TILE_LOAD(4, t->l[0] + at, row_bytes);
-        TILE_LOAD(6, b, 64);
-        TILE_MULTIPLY(0, 4, 6);
-        IF_ROWS(TILE_LOAD(5, t->l[1] + at, row_bytes));
-        IF_ROWS(TILE_MULTIPLY(2, 5, 6));
-        IF_COLUMNS(TILE_LOAD(7, b + t->next_columns, 64));
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
     }
