@@ -15,7 +15,7 @@ _LIMITS = {
     "sse2": {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
              "OPENBLAS_CORETYPE": "Nehalem", "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"},
 }
-TIERS = ("sse2", "avx2", "avx512", "neon")
+TIERS = ("sse2", "avx2", "avx512", "amx", "neon")
 
 
 def describe():

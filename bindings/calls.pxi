@@ -33,6 +33,11 @@ def lanes():
     return cnn_tier_lanes(_tier)
 
 
+def has_tiles():
+    """Whether the tier in use has the kernels on matrix tiles."""
+    return bool(cnn_tier_has_tiles(_tier))
+
+
 def set_threads(int count):
     global _threads
     if count < 1:
@@ -59,6 +64,8 @@ cdef class Call:
     cdef bint written[MOST_OPERANDS]
 
     def __cinit__(self, int kernel):
+        if _table[kernel].run == NULL:
+            raise ValueError(f"The tier in use, {tier()!r}, has no {_table[kernel].name.decode()}")
         self.kernel = kernel
         self.args_size = _table[kernel].args_size
         self.args = PyMem_Malloc(self.args_size)
@@ -109,7 +116,7 @@ cdef class Call:
     def gradient_part(self):
         """How many elements of a weight's gradient each task writes whole, one task after the other; 0 for other calls."""
         cdef cnn_dense_dw_args *dw
-        if self.kernel == CNN_dense_dw:
+        if self.kernel in (CNN_dense_dw, CNN_dense_tiles_dw):
             dw = <cnn_dense_dw_args *> self.args
             return 0 if dw.accumulate else dw.rows * dw.units
         return 0

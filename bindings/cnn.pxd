@@ -52,6 +52,7 @@ cdef extern from "cnn.h" nogil:
     int cnn_tier_runs_here(int tier)
     const cnn_kernel *cnn_tier_table(int tier)
     int cnn_tier_lanes(int tier)
+    int cnn_tier_has_tiles(int tier)
     size_t cnn_claims_bytes(int64_t count)
     int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride,
                 double *seconds)
@@ -75,6 +76,9 @@ cdef extern from "cnn.h" nogil:
         CNN_dense_finish
         CNN_dense_dx
         CNN_dense_dw
+        CNN_dense_tiles
+        CNN_dense_tiles_dx
+        CNN_dense_tiles_dw
         CNN_fma_peak
 
     ctypedef struct cnn_conv2d_pack_args:

@@ -123,8 +123,8 @@ def sum_slots(Buffer partial, Buffer total, int64_t begin, bint accumulate):
     return call.writes(&a.total, total)
 
 
-def dense(Buffer x, Buffer w, Buffer b, Buffer y, Buffer partial=None, bint relu=False):
-    cdef Call call = Call(CNN_dense)
+def dense(Buffer x, Buffer w, Buffer b, Buffer y, Buffer partial=None, bint relu=False, bint tiles=False):
+    cdef Call call = Call(CNN_dense_tiles if tiles else CNN_dense)
     cdef cnn_dense_args *a = <cnn_dense_args *> call.args
     _dense_sizes(a, x, w, partial)
     a.activation = relu
@@ -152,8 +152,8 @@ def dense_finish(Buffer partial, Buffer b, Buffer y, bint relu=False):
     return call.writes(&a.y, y, (a.batch, a.units))
 
 
-def dense_dx(Buffer dy, Buffer w, Buffer dx, bint accumulate, Buffer behind=None):
-    cdef Call call = Call(CNN_dense_dx)
+def dense_dx(Buffer dy, Buffer w, Buffer dx, bint accumulate, Buffer behind=None, bint tiles=False):
+    cdef Call call = Call(CNN_dense_tiles_dx if tiles else CNN_dense_dx)
     cdef cnn_dense_dx_args *a = <cnn_dense_dx_args *> call.args
     a.batch, a.depth, a.units = dx.shape[0], w.shape[0], w.shape[1]
     a.accumulate = accumulate
@@ -163,9 +163,10 @@ def dense_dx(Buffer dy, Buffer w, Buffer dx, bint accumulate, Buffer behind=None
     return call.writes(&a.dx, dx, (a.batch, a.depth))
 
 
-def dense_dw(Buffer x, Buffer dy, Buffer dw, Buffer db, bint accumulate, int64_t rows=192):
+def dense_dw(Buffer x, Buffer dy, Buffer dw, Buffer db, bint accumulate, int64_t rows=192,
+             bint tiles=False):
     """`rows` of dw make a task."""
-    cdef Call call = Call(CNN_dense_dw)
+    cdef Call call = Call(CNN_dense_tiles_dw if tiles else CNN_dense_dw)
     cdef cnn_dense_dw_args *a = <cnn_dense_dw_args *> call.args
     a.batch, a.depth, a.units, a.rows = x.shape[0], x.shape[1], dy.shape[1], rows
     a.accumulate = accumulate
@@ -185,4 +186,4 @@ def fma_peak(Buffer y, int64_t rounds):
 
 def tile_flops():
     """Floating-point operations of one multiply-add on a whole tile of the tier in use."""
-    return 2 * lanes() * 2 * {"sse2": 4, "avx2": 6, "avx512": 12, "neon": 8}[tier()]
+    return 2 * lanes() * 2 * {"sse2": 4, "avx2": 6, "avx512": 12, "amx": 12, "neon": 8}[tier()]

@@ -40,22 +40,32 @@ typedef struct {
 } cnn_kernel;
 
 enum {
-#define KERNEL(op) CNN_##op,
+#define KERNEL(op)      CNN_##op,
+#define TILE_KERNEL(op) CNN_##op,
 #include "kernels.def"
 #undef KERNEL
+#undef TILE_KERNEL
     CNN_KERNELS
 };
 
 /* ---- cpu.c: which tier this machine runs ---------------------------------------------------------------------- */
 
 /* Tiers in rising order; a CPU that runs one runs all before it (on its own architecture). */
-enum { CNN_TIER_SSE2, CNN_TIER_AVX2, CNN_TIER_AVX512, CNN_TIER_NEON, CNN_TIERS };
+enum { CNN_TIER_SSE2, CNN_TIER_AVX2, CNN_TIER_AVX512, CNN_TIER_AMX, CNN_TIER_NEON, CNN_TIERS };
+
+/* Linux gives a process the tiles when it asks; the instructions need an assembler of their time. */
+#if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define CNN_HAS_AMX 1
+#else
+#define CNN_HAS_AMX 0
+#endif
 
 const char *cnn_tier_name(int tier);
 int cnn_best_tier(void);                    /* by CPUID and XGETBV */
 int cnn_tier_runs_here(int tier);           /* compiled in, and the CPU and the OS support it */
 const cnn_kernel *cnn_tier_table(int tier); /* NULL where the tier is not compiled in */
 int cnn_tier_lanes(int tier);               /* float32 elements in a vector */
+int cnn_tier_has_tiles(int tier);           /* whether the table has the TILE_KERNELs; their rows are empty elsewhere */
 
 /* ---- plan.c and parallel.c: running calls --------------------------------------------------------------------- */
 

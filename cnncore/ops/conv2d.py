@@ -11,13 +11,18 @@ _strict = False
 
 
 def set_strict(value):
-    """Strict mode: every convolution by the direct kernels, whose relative error is about 1e-7 instead of 1e-6."""
+    """Strict mode: no Winograd and no matrix tiles; relative errors are about 1e-7 instead of 1e-6."""
     global _strict
     _strict = bool(value)
 
 
 def strict():
     return _strict
+
+
+def on_tiles():
+    """Whether products may run on the CPU's matrix tiles, in pairs of bfloat16 numbers: relative error about 3e-6."""
+    return _core.has_tiles() and not _strict
 
 
 def output_length(length, kernel, stride, padding, dilation):

@@ -1,7 +1,9 @@
 """The dense layer's product: its shape rule, its forward and its backward."""
 from cnncore import _core
 from cnncore.op import Op, Spec, apply
-from cnncore.ops.conv2d import behind_relu
+from cnncore.ops.conv2d import behind_relu, on_tiles
+
+FEWEST_ROWS = 8  # of a batch that repay splitting the weights for the matrix tiles
 
 
 def depth_slots(batch, depth, units):
@@ -10,9 +12,16 @@ def depth_slots(batch, depth, units):
     return max(1, min(16 // tasks, depth // 512))
 
 
-def dw_rows(depth, units):
+def dw_rows(depth, units, tiles=False):
     """Rows of dw in a task, for every tier whole tiles: enough tasks to share, and few enough to stay in the cache."""
+    if tiles:
+        return max(32, min(192 if units <= 512 else 96, -(-depth // 16 // 32) * 32))
     return max(24, min(192 if units <= 512 else 96, -(-depth // 16 // 24) * 24))
+
+
+def tiles_suit(batch, depth, units):
+    """Whether the matrix tiles compute this faster than vectors do."""
+    return on_tiles() and batch >= FEWEST_ROWS and depth >= 16 and units >= 8
 
 
 class Dense(Op):
@@ -34,11 +43,11 @@ class Dense(Op):
     def forward(self, empty, inputs, outputs):
         x, w, b = inputs
         (y,) = outputs
-        slots = depth_slots(x.shape[0], *w.shape)
+        slots, tiles = depth_slots(x.shape[0], *w.shape), tiles_suit(x.shape[0], *w.shape)
         if slots == 1:
-            return [_core.dense(x, w, b, y, relu=self.relu)]
+            return [_core.dense(x, w, b, y, relu=self.relu, tiles=tiles)]
         partial = empty((slots, *y.shape))
-        return [_core.dense(x, w, None, y, partial), _core.dense_finish(partial, b, y, self.relu)]
+        return [_core.dense(x, w, None, y, partial, tiles=tiles), _core.dense_finish(partial, b, y, self.relu)]
 
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         x, w, b = inputs
@@ -47,19 +56,21 @@ class Dense(Op):
         if dw or db:
             calls += dw_calls(empty, x, w, dz, dw, db)
         if dx:
-            calls.append(_core.dense_dx(dz, w, dx.buffer, dx.accumulate, x if dx.behind_relu else None))
+            calls.append(_core.dense_dx(dz, w, dx.buffer, dx.accumulate, x if dx.behind_relu else None,
+                                        tiles_suit(x.shape[0], *w.shape)))
         return calls
 
 
 def dw_calls(empty, x, w, dz, dw, db):
     """dw and db in one call where both are wanted alike; a gradient that is not wanted goes to working memory."""
     target = dw.buffer if dw else empty(w.shape)
-    accumulate, rows = dw.accumulate if dw else False, dw_rows(*w.shape)
+    tiles = tiles_suit(x.shape[0], *w.shape)
+    accumulate, rows = dw.accumulate if dw else False, dw_rows(*w.shape, tiles)
     if db is None or db.accumulate == accumulate:
-        return [_core.dense_dw(x, dz, target, db and db.buffer, accumulate, rows)]
+        return [_core.dense_dw(x, dz, target, db and db.buffer, accumulate, rows, tiles)]
     spare = empty(w.shape)
-    return [_core.dense_dw(x, dz, target, None, accumulate, rows),
-            _core.dense_dw(x, dz, spare, db.buffer, db.accumulate, rows)]
+    return [_core.dense_dw(x, dz, target, None, accumulate, rows, tiles),
+            _core.dense_dw(x, dz, spare, db.buffer, db.accumulate, rows, tiles)]
 
 
 def dense(x, w, b=None, activation=None):

@@ -97,6 +97,14 @@ typedef struct {
     int32_t accumulate;
 } cnn_dense_dw_args;
 
+/* ---- on matrix tiles: kernels/dense_tiles.c ------------------------------------------------------------------- */
+
+/* As dense, dense_dx and dense_dw, whose products are of pairs of bfloat16 numbers (see kernels/tiles.h): relative
+ * error about 3e-6 instead of 2e-7. */
+typedef cnn_dense_args cnn_dense_tiles_args;
+typedef cnn_dense_dx_args cnn_dense_tiles_dx_args;
+typedef cnn_dense_dw_args cnn_dense_tiles_dw_args;
+
 /* ---- Winograd F(4x4, 3x3): kernels/winograd.c, for 3x3 filters with stride and dilation 1 ----------------------- */
 
 /* Transforms filters: packed[f / width][36][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms for

@@ -109,7 +109,7 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
 
 /* clang-format off */
 /* One function for every number of rows and vectors, so that the last tiles of an image cost what they compute. */
-#define TILE(kind, m)                                          \
+#define TILE_ROWS(kind, m)                                          \
     case m:                                                    \
         if (m <= MR) kind##_m(t, m <= MR ? m : 1, nv, packed); \
         break;
@@ -117,9 +117,9 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
     static __attribute__((noinline)) void name(const kind##_tile *t, int m) {                                 \
         const int nv = vectors, packed = is_packed;                                                           \
         switch (m) {                                                                                          \
-            TILE(kind, 1)                                                                                     \
-            TILE(kind, 2) TILE(kind, 3) TILE(kind, 4) TILE(kind, 5) TILE(kind, 6) TILE(kind, 7) TILE(kind, 8) \
-                TILE(kind, 9) TILE(kind, 10) TILE(kind, 11) TILE(kind, 12)                                    \
+            TILE_ROWS(kind, 1)                                                                                     \
+            TILE_ROWS(kind, 2) TILE_ROWS(kind, 3) TILE_ROWS(kind, 4) TILE_ROWS(kind, 5) TILE_ROWS(kind, 6) TILE_ROWS(kind, 7) TILE_ROWS(kind, 8) \
+                TILE_ROWS(kind, 9) TILE_ROWS(kind, 10) TILE_ROWS(kind, 11) TILE_ROWS(kind, 12)                                    \
         }                                                                                                     \
     }
 /* clang-format on */

@@ -19,12 +19,18 @@
 #define KERNEL_WORK(op) static cnn_work TIERED(cnn_##op##_work)(const cnn_##op##_args *a)
 
 #include "igemm.c"
+#if MATRIX_TILES
+#include "tiles.h"
+#endif
 
 #include "conv2d.c"
 #include "conv2d_dw.c"
 #include "winograd.c"
 #include "depthwise.c"
 #include "dense.c"
+#if MATRIX_TILES
+#include "dense_tiles.c"
+#endif
 #include "peak.c"
 
 #include "elementwise.c"
@@ -46,6 +52,12 @@
 
 const cnn_kernel TIERED(cnn_table)[CNN_KERNELS] = {
 #define KERNEL(op) {#op, sizeof(cnn_##op##_args), (cnn_run_fn)TIERED(cnn_##op), (cnn_work_fn)TIERED(cnn_##op##_work)},
+#if MATRIX_TILES
+#define TILE_KERNEL(op) KERNEL(op)
+#else
+#define TILE_KERNEL(op) {#op, sizeof(cnn_##op##_args), NULL, NULL},
+#endif
 #include "../kernels.def"
 #undef KERNEL
+#undef TILE_KERNEL
 };
