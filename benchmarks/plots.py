@@ -10,7 +10,7 @@ COLOURS = {"cnncore": "#0b5fa5", "numpy": "#a3a3a3", "torch": "#d1495b", "torch-
            "torch-compile": "#8c2f39", "keras-tensorflow": "#e09f3e", "keras-tensorflow-jit": "#9e6b1f",
            "keras-jax": "#4f9d69"}
 PASSES = {"forward": "#0b5fa5", "dx": "#e09f3e", "dw": "#4f9d69"}
-KINDS = {"direct": "o", "winograd": "^", "dense": "s"}
+KINDS = {"direct": "o", "winograd": "^", "tiles": "D", "dense": "s"}
 LINES = ("#0b5fa5", "#e09f3e", "#4f9d69", "#d1495b", "#7d5ba6", "#56b4c9", "#8a8a4a", "#a0522d", "#606060")
 
 

@@ -72,6 +72,9 @@ cdef extern from "cnn.h" nogil:
         CNN_winograd_pack
         CNN_winograd
         CNN_winograd_dw
+        CNN_conv2d_tiles_pack
+        CNN_conv2d_tiles
+        CNN_conv2d_tiles_dw
         CNN_dense
         CNN_dense_finish
         CNN_dense_dx
@@ -123,6 +126,12 @@ cdef extern from "cnn.h" nogil:
         float *y
         const float *behind
         int32_t activation, accumulate
+
+    ctypedef struct cnn_conv2d_tiles_pack_args:
+        const float *w
+        float *packed
+        int64_t k_h, k_w, in_c, out_c
+        int32_t transpose
 
     ctypedef struct cnn_sum_slots_args:
         const float *partial

@@ -51,8 +51,9 @@ def conv2d_dx(Buffer dy, Buffer packed, Buffer dx, tuple w_shape, strides, dilat
     return call.writes(&a.dx, dx, dx.shape[:3] + (w_shape[2],))
 
 
-def conv2d_dw(Buffer x, Buffer dy, Buffer partial, tuple w_shape, strides, dilation, pads, int64_t images_per_slot):
-    cdef Call call = Call(CNN_conv2d_dw)
+def conv2d_dw(Buffer x, Buffer dy, Buffer partial, tuple w_shape, strides, dilation, pads, int64_t images_per_slot,
+              bint tiles=False):
+    cdef Call call = Call(CNN_conv2d_tiles_dw if tiles else CNN_conv2d_dw)
     cdef cnn_conv2d_dw_args *a = <cnn_conv2d_dw_args *> call.args
     k_h, k_w, in_c, out_c = w_shape
     slots = (x.shape[0] + images_per_slot - 1) // images_per_slot
@@ -106,6 +107,38 @@ def winograd_dw(Buffer x, Buffer dy, Buffer partial, tuple pads, int64_t images_
     call.reads(&a.x, x, (dy.shape[0],) + x.shape[1:])
     call.reads(&a.dy, dy)
     return call.writes(&a.partial, partial, (slots, 9 * in_c + 1, out_c))
+
+
+def conv2d_tiles_packed_size(tuple w_shape, bint transpose=False):
+    """Elements of the filters as conv2d_tiles_pack splits them: tiles of 16 output channels by 32 summed elements."""
+    k_h, k_w, in_c, out_c = w_shape
+    if transpose:
+        in_c, out_c = out_c, in_c
+    return (out_c + 15) // 16 * k_h * ((k_w * in_c + 31) // 32) * 512
+
+
+def conv2d_tiles_pack(Buffer w, Buffer packed, bint transpose=False):
+    cdef Call call = Call(CNN_conv2d_tiles_pack)
+    cdef cnn_conv2d_tiles_pack_args *a = <cnn_conv2d_tiles_pack_args *> call.args
+    a.k_h, a.k_w, a.in_c, a.out_c = w.shape
+    a.transpose = transpose
+    call.reads(&a.w, w)
+    return call.writes(&a.packed, packed, (conv2d_tiles_packed_size(w.shape, transpose),))
+
+
+def conv2d_tiles(Buffer x, Buffer packed, Buffer b, Buffer y, tuple kernel, strides, tuple pads, bint relu=False,
+                 bint accumulate=False, Buffer behind=None):
+    """y from x, or, for stride 1, dx (as y) from dy (as x) with transposed filters and pads of kernel - 1 - pad."""
+    cdef Call call = Call(CNN_conv2d_tiles)
+    cdef cnn_winograd_args *a = <cnn_winograd_args *> call.args
+    w_shape = (*kernel, x.shape[3], y.shape[3])
+    _window(&a.window, x, w_shape, y, strides, (1, 1), pads)
+    a.activation, a.accumulate = relu, accumulate
+    call.reads(&a.x, x, (y.shape[0],) + x.shape[1:])
+    call.reads(&a.packed, packed, (conv2d_tiles_packed_size(w_shape),))
+    call.reads(&a.b, b, (y.shape[3],))
+    call.reads(&a.behind, behind, y.shape)
+    return call.writes(&a.y, y)
 
 
 def sum_slots(Buffer partial, Buffer total, int64_t begin, bint accumulate):

@@ -81,16 +81,20 @@ class Case:
 def cases(convs, denses):
     """Every case of the shapes, one at a time: their buffers are large."""
     for name, shape in convs.items():
-        for winograd in (False, True)[:1 + wants_winograd(shape)]:
-            yield conv_case(name, shape, winograd)
+        for kind in conv_kinds(shape):
+            yield conv_case(name, shape, kind)
     for name, shape in denses.items():
         yield dense_case(name, shape)
 
 
-def wants_winograd(shape):
-    from cnncore.ops.conv2d import WINOGRAD_CHANNELS
+def conv_kinds(shape):
+    """The kernels that compute a convolution of this shape."""
+    from cnncore import _core
+    from cnncore.ops.conv2d import TILE_COLUMNS, TILE_DEPTH, WINOGRAD_CHANNELS
 
-    return shape[5] == 3 and min(shape[3:5]) >= WINOGRAD_CHANNELS
+    winograd = shape[5] == 3 and min(shape[3:5]) >= WINOGRAD_CHANNELS
+    tiles = _core.has_tiles() and shape[3] >= TILE_DEPTH and shape[4] >= TILE_COLUMNS
+    return ["direct"] + ["winograd"] * winograd + ["tiles"] * tiles
 
 
 def _filled(**shapes):
@@ -106,53 +110,55 @@ def _filled(**shapes):
     return buffers
 
 
-def conv_case(name, shape, winograd):
+def conv_case(name, shape, kind):
     """A convolution with bias and ReLU, its dx, and its dw with db; packing of the filters counts apart."""
     from cnncore import _core
-    from cnncore.ops.conv2d import slot_images
+    from cnncore.ops.conv2d import packed_filters, slot_images
 
     n, h, w, c, f, k, padding = shape
     pad = (k - 1) // 2 if padding == "same" else 0
     out_h, out_w = (h, w) if padding == "same" else (h - k + 1, w - k + 1)
     images, rows = slot_images(n, 4 * k * k * c * f), k * k * c
-    size = _core.winograd_packed_size if winograd else _core.conv2d_packed_size
     b = _filled(x=(n, h, w, c), w=(k, k, c, f), b=(f,), y=(n, out_h, out_w, f), dy=(n, out_h, out_w, f),
-                dx=(n, h, w, c), dw=(k, k, c, f), db=(f,), partial=(-(-n // images), rows + 1, f),
-                packed=(size((k, k, c, f)),), packed_dx=(size((k, k, c, f), True),))
-    x, y, dy, dx, packed, packed_dx = (b[name] for name in ("x", "y", "dy", "dx", "packed", "packed_dx"))
-    pack = _core.winograd_pack if winograd else _core.conv2d_pack
-    if winograd:
+                dx=(n, h, w, c), dw=(k, k, c, f), db=(f,), partial=(-(-n // images), rows + 1, f))
+    x, y, dy, dx, partial = (b[name] for name in ("x", "y", "dy", "dx", "partial"))
+    packed, pack = packed_filters(kind, _core.Buffer.allocate, b["w"])
+    packed_dx, pack_dx = packed_filters(kind, _core.Buffer.allocate, b["w"], True)
+    geometry, turned = ((k, k, c, f), (1, 1), (1, 1), (pad, pad)), (k - 1 - pad, k - 1 - pad)
+    if kind == "winograd":
         forward = _core.winograd(x, packed, b["b"], y, (pad, pad), True)
-        to_dx = _core.winograd(dy, packed_dx, None, dx, (2 - pad, 2 - pad))
-        to_dw = _core.winograd_dw(x, dy, b["partial"], (pad, pad), images)
+        to_dx = _core.winograd(dy, packed_dx, None, dx, turned)
+        to_dw = _core.winograd_dw(x, dy, partial, (pad, pad), images)
+    elif kind == "tiles":
+        forward = _core.conv2d_tiles(x, packed, b["b"], y, (k, k), (1, 1), (pad, pad), True)
+        to_dx = _core.conv2d_tiles(dy, packed_dx, None, dx, (k, k), (1, 1), turned)
+        to_dw = _core.conv2d_dw(x, dy, partial, *geometry, images, True)
     else:
-        geometry = ((k, k, c, f), (1, 1), (1, 1), (pad, pad))
         forward = _core.conv2d(x, packed, b["b"], y, *geometry, True)
         to_dx = _core.conv2d_dx(dy, packed_dx, dx, *geometry, False)
-        to_dw = _core.conv2d_dw(x, dy, b["partial"], *geometry, images)
-    sums = [_core.sum_slots(b["partial"], b["dw"], 0, False), _core.sum_slots(b["partial"], b["db"], rows * f, False)]
-    packing = {"forward": [pack(b["w"], packed)], "dx": [pack(b["w"], packed_dx, True)], "dw": []}
+        to_dw = _core.conv2d_dw(x, dy, partial, *geometry, images)
+    sums = [_core.sum_slots(partial, b["dw"], 0, False), _core.sum_slots(partial, b["db"], rows * f, False)]
+    packing = {"forward": [pack], "dx": [pack_dx], "dw": []}
     calls = {"forward": [forward], "dx": [to_dx], "dw": [to_dw, *sums]}
     if c < 4:
         del calls["dx"]  # training does not ask for the gradient of images
-    return Case("winograd" if winograd else "direct", name, shape, (pad, pad), b, packing, calls,
-                2 * n * out_h * out_w * c * f * k * k)
+    return Case(kind, name, shape, (pad, pad), b, packing, calls, 2 * n * out_h * out_w * c * f * k * k)
 
 
 def dense_case(name, shape):
     """A dense layer with bias and ReLU, its dx, and its dw with db; a GEMM is the same product."""
     from cnncore import _core
-    from cnncore.ops.dense import depth_slots
+    from cnncore.ops.dense import depth_slots, dw_rows, tiles_suit
 
     n, k, u = shape
-    slots = depth_slots(n, k, u)
+    slots, tiles = depth_slots(n, k, u), tiles_suit(n, k, u)
     b = _filled(x=(n, k), w=(k, u), b=(u,), y=(n, u), dy=(n, u), dx=(n, k), dw=(k, u), db=(u,), partial=(slots, n, u))
     x, w, y, dy, partial = (b[name] for name in ("x", "w", "y", "dy", "partial"))
-    forward = ([_core.dense(x, w, b["b"], y, relu=True)] if slots == 1 else
-               [_core.dense(x, w, None, y, partial), _core.dense_finish(partial, b["b"], y, True)])
+    forward = ([_core.dense(x, w, b["b"], y, relu=True, tiles=tiles)] if slots == 1 else
+               [_core.dense(x, w, None, y, partial, tiles=tiles), _core.dense_finish(partial, b["b"], y, True)])
     return Case("dense", name, shape, (), b, {"forward": [], "dx": [], "dw": []},
-                {"forward": forward, "dx": [_core.dense_dx(dy, w, b["dx"], False)],
-                 "dw": [_core.dense_dw(x, dy, b["dw"], b["db"], False)]}, 2 * n * k * u)
+                {"forward": forward, "dx": [_core.dense_dx(dy, w, b["dx"], False, tiles=tiles)],
+                 "dw": [_core.dense_dw(x, dy, b["dw"], b["db"], False, dw_rows(k, u, tiles), tiles)]}, 2 * n * k * u)
 
 
 def seconds(calls, least=0.02):

@@ -6,6 +6,7 @@ SLOTS = 32  # weight gradients are summed in at most this many slots ...
 FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
 SLOT_BYTES = 1 << 25  # ... and in fewer where the filters are large
 WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
+TILE_DEPTH, TILE_COLUMNS = 16, 8  # elements summed side by side, and results, from which matrix tiles are faster
 
 _strict = False
 
@@ -60,11 +61,17 @@ class Conv2D(Op):
         out_w, left = output_length(x.shape[2], w.shape[1], self.strides[1], self._axis_padding(1), self.dilation[1])
         return (out_h, out_w), (top, left)
 
-    def _winograd(self, x, w):
-        """Whether F(4x4, 3x3) computes this: 3x3 filters, stride and dilation 1, and channels enough to repay the
-        transforms of the images."""
-        return (w.shape[:2] == (3, 3) and self.strides == self.dilation == (1, 1)
-                and min(w.shape[2:]) >= WINOGRAD_CHANNELS and not strict())
+    def _way(self, x, w, step="forward"):
+        """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd' (F(4x4, 3x3)), 'direct'."""
+        k_h, k_w, in_c, out_c = w.shape
+        if self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles():
+            summed, columns = {"forward": (k_w * in_c, out_c), "dx": (k_w * out_c, in_c), "dw": (in_c, out_c)}[step]
+            if summed >= TILE_DEPTH and columns >= TILE_COLUMNS:
+                return "tiles"
+        if (k_h, k_w) == (3, 3) and self.strides == self.dilation == (1, 1) and not strict():
+            if min(in_c, out_c) >= WINOGRAD_CHANNELS:
+                return "winograd"
+        return "direct"
 
     def outputs(self, x, w, b=None, *, keep):
         if len(x.shape) != 4 or len(w.shape) != 4:
@@ -85,38 +92,57 @@ class Conv2D(Op):
     def forward(self, empty, inputs, outputs):
         x, w, b = inputs
         (y,) = outputs
-        if self._winograd(x, w):
-            packed = empty((_core.winograd_packed_size(w.shape),))
-            return [_core.winograd_pack(w, packed),
-                    _core.winograd(x, packed, b, y, self._geometry(x, w)[1], self.relu)]
-        packed = empty((_core.conv2d_packed_size(w.shape),))
-        return [_core.conv2d_pack(w, packed),
-                _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, self._geometry(x, w)[1], self.relu)]
+        pads = self._geometry(x, w)[1]
+        way = self._way(x, w)
+        packed, pack = packed_filters(way, empty, w)
+        if way == "tiles":
+            return [pack, _core.conv2d_tiles(x, packed, b, y, w.shape[:2], self.strides, pads, self.relu)]
+        if way == "winograd":
+            return [pack, _core.winograd(x, packed, b, y, pads, self.relu)]
+        return [pack, _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, pads, self.relu)]
 
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         x, w, b = inputs
         dx, dw, db = d_inputs
-        pads, winograd = self._geometry(x, w)[1], self._winograd(x, w)
-        geometry = (w.shape, self.strides, self.dilation, pads)
         dz, calls = behind_relu(empty, outputs[0], d_outputs[0], self.relu and not masked)
         if dw or db:
-            rows, images = w.size // w.shape[3] + 1, slot_images(x.shape[0], 4 * w.size)
-            partial = empty((-(-x.shape[0] // images), rows, w.shape[3]))
-            calls.append(_core.winograd_dw(x, dz, partial, pads, images) if winograd
-                         else _core.conv2d_dw(x, dz, partial, *geometry, images))
-            calls += [_core.sum_slots(partial, d.buffer, begin, d.accumulate)
-                      for d, begin in ((dw, 0), (db, w.size)) if d]
-        if dx and winograd:
-            packed = empty((_core.winograd_packed_size(w.shape, True),))
-            calls += [_core.winograd_pack(w, packed, True),
-                      _core.winograd(dz, packed, None, dx.buffer, (2 - pads[0], 2 - pads[1]), False, dx.accumulate,
-                                     x if dx.behind_relu else None)]
-        elif dx:
-            packed = empty((_core.conv2d_packed_size(w.shape, True),))
-            calls += [_core.conv2d_pack(w, packed, True),
-                      _core.conv2d_dx(dz, packed, dx.buffer, *geometry, dx.accumulate,
-                                      x if dx.behind_relu else None)]
+            calls += self._dw_calls(empty, x, w, dz, dw, db)
+        if dx:
+            calls += self._dx_calls(empty, x, w, dz, dx)
         return calls
+
+    def _dw_calls(self, empty, x, w, dz, dw, db):
+        pads, way = self._geometry(x, w)[1], self._way(x, w, "dw")
+        rows, images = w.size // w.shape[3] + 1, slot_images(x.shape[0], 4 * w.size)
+        partial = empty((-(-x.shape[0] // images), rows, w.shape[3]))
+        if way == "winograd":
+            call = _core.winograd_dw(x, dz, partial, pads, images)
+        else:
+            call = _core.conv2d_dw(x, dz, partial, w.shape, self.strides, self.dilation, pads, images, way == "tiles")
+        return [call, *(_core.sum_slots(partial, d.buffer, begin, d.accumulate)
+                        for d, begin in ((dw, 0), (db, w.size)) if d)]
+
+    def _dx_calls(self, empty, x, w, dz, dx):
+        pads, way = self._geometry(x, w)[1], self._way(x, w, "dx")
+        behind = x if dx.behind_relu else None
+        packed, pack = packed_filters(way, empty, w, True)
+        if way == "direct":
+            return [pack, _core.conv2d_dx(dz, packed, dx.buffer, w.shape, self.strides, self.dilation, pads,
+                                          dx.accumulate, behind)]
+        turned_pads = (w.shape[0] - 1 - pads[0], w.shape[1] - 1 - pads[1])
+        if way == "tiles":
+            return [pack, _core.conv2d_tiles(dz, packed, None, dx.buffer, w.shape[:2], (1, 1), turned_pads, False,
+                                             dx.accumulate, behind)]
+        return [pack, _core.winograd(dz, packed, None, dx.buffer, turned_pads, False, dx.accumulate, behind)]
+
+
+def packed_filters(way, empty, w, for_dx=False):
+    """(a buffer for the filters as the kernels of `way` read them, the call that fills it)."""
+    size, pack = {"tiles": (_core.conv2d_tiles_packed_size, _core.conv2d_tiles_pack),
+                  "winograd": (_core.winograd_packed_size, _core.winograd_pack),
+                  "direct": (_core.conv2d_packed_size, _core.conv2d_pack)}[way]
+    packed = empty((size(w.shape, for_dx),))
+    return packed, pack(w, packed, for_dx)
 
 
 def behind_relu(empty, y, dy, relu):

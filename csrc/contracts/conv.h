@@ -97,14 +97,6 @@ typedef struct {
     int32_t accumulate;
 } cnn_dense_dw_args;
 
-/* ---- on matrix tiles: kernels/dense_tiles.c ------------------------------------------------------------------- */
-
-/* As dense, dense_dx and dense_dw, whose products are of pairs of bfloat16 numbers (see kernels/tiles.h): relative
- * error about 3e-6 instead of 2e-7. */
-typedef cnn_dense_args cnn_dense_tiles_args;
-typedef cnn_dense_dx_args cnn_dense_tiles_dx_args;
-typedef cnn_dense_dw_args cnn_dense_tiles_dw_args;
-
 /* ---- Winograd F(4x4, 3x3): kernels/winograd.c, for 3x3 filters with stride and dilation 1 ----------------------- */
 
 /* Transforms filters: packed[f / width][36][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms for
@@ -131,6 +123,31 @@ typedef struct {
 
 /* As conv2d_dw: partial[slot][9 * in_c + 1][out_c]. Task: one image; the grain is a slot. */
 typedef cnn_conv2d_dw_args cnn_winograd_dw_args;
+
+/* ---- on matrix tiles: kernels/conv_tiles.c, kernels/dense_tiles.c ---------------------------------------------- */
+
+/* Products of pairs of bfloat16 numbers (see kernels/tiles.h): relative error about 4e-6 instead of 2e-7. */
+
+/* Splits filters for conv2d_tiles: packed[f / 16][k_h][chunk of k_w * in_c][h and l]. With `transpose` the filters of
+ * the adjoint instead, as winograd_pack makes them. Task: 16 output channels. */
+typedef struct {
+    const float *w; /* [k_h][k_w][in_c][out_c] */
+    float *packed;
+    int64_t k_h, k_w, in_c, out_c; /* of w */
+    int32_t transpose;
+} cnn_conv2d_tiles_pack_args;
+
+/* As winograd, for filters of any size and stride, dilation 1; dx for stride 1. Task: a band of output rows of one
+ * image, or some of its output channels. */
+typedef cnn_winograd_args cnn_conv2d_tiles_args;
+
+/* As conv2d_dw, for stride and dilation 1. */
+typedef cnn_conv2d_dw_args cnn_conv2d_tiles_dw_args;
+
+/* As dense, dense_dx and dense_dw. */
+typedef cnn_dense_args cnn_dense_tiles_args;
+typedef cnn_dense_dx_args cnn_dense_tiles_dx_args;
+typedef cnn_dense_dw_args cnn_dense_tiles_dw_args;
 
 /* ---- what the machine can do: kernels/peak.c --------------------------------------------------------------------- */
 

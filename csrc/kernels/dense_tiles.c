@@ -8,53 +8,6 @@
 #define STREAM_BYTES  (8 << 20)    /* an output so large is not found in the caches when it is read */
 #define SUMS_STEP     (TILES_COLUMNS + TILE)
 
-/* offset[s] = s * SPLIT_RUN */
-static void chunks_in_order(int64_t chunks, int64_t *offset) {
-    for (int64_t s = 0; s < chunks; s++) offset[s] = s * SPLIT_RUN;
-}
-
-/* What becomes of sums: to[rows][step] = act(b + old + sum), behind a ReLU. */
-typedef struct {
-    float *to;
-    int64_t step;
-    const float *b;      /* NULL, or [columns] */
-    const float *behind; /* NULL, or as `to` */
-    int accumulate, relu;
-    int stream; /* to memory, past the caches: `to` and all its rows begin at cache lines */
-} tiles_target;
-
-static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t columns, const tiles_target *t) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j += LANES) {
-            int64_t n = min64(LANES, columns - j), at = i * t->step + j;
-            vf v = load(sum + i * sum_step + j);
-            if (t->b) v += load_n(t->b + j, n);
-            if (t->accumulate) v += load_n(t->to + at, n);
-            if (t->relu) v = vmax(set(0), v);
-            if (t->behind) v = behind_relu(load_n(t->behind + at, n), v);
-            if (t->stream && n == LANES)
-                _mm512_stream_ps(t->to + at, (__m512)v);
-            else
-                store_n(t->to + at, v, n);
-        }
-}
-
-/* Whole tiles of sums go to their place; others by way of `room`, [32][32]. */
-static void multiply_and_put(tile_product *p, int64_t rows, int64_t columns, const tiles_target *t, float *room) {
-    if (rows % TILE == 0 && columns % TILE == 0 && !t->b && !t->behind && !t->relu && !t->stream) {
-        p->sum = t->to;
-        p->sum_step = t->step;
-        p->accumulate = t->accumulate;
-        multiply_tiles(p, rows, columns);
-        return;
-    }
-    p->sum = room;
-    p->sum_step = WIDE;
-    p->accumulate = 0;
-    multiply_tiles(p, rows, columns);
-    put_sums(room, WIDE, rows, columns, t);
-}
-
 /* ---- forward -------------------------------------------------------------------------------------------------- */
 
 static dense_blocks tiles_forward_blocks(const cnn_dense_args *a) {

@@ -25,6 +25,9 @@
 
 #include "conv2d.c"
 #include "conv2d_dw.c"
+#if MATRIX_TILES
+#include "conv_tiles.c"
+#endif
 #include "winograd.c"
 #include "depthwise.c"
 #include "dense.c"

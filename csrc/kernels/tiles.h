@@ -180,22 +180,22 @@ INLINE void multiply_tiles_of(const tile_product *t, const int rows, const int c
         /* l h', h h', h l': each operand is loaded once. */
         TILE_LOAD(4, t->l[0] + at, row_bytes);
         TILE_LOAD(6, b, 64);
-        TILE_MULTIPLY(0, 4, 6);
         IF_COLUMNS(TILE_LOAD(7, b + t->next_columns, 64));
-        IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
         IF_ROWS(TILE_LOAD(5, t->l[1] + at, row_bytes));
-        IF_ROWS(TILE_MULTIPLY(2, 5, 6));
-        IF_BOTH(TILE_MULTIPLY(3, 5, 7));
-        TILE_LOAD(4, t->h[0] + at, row_bytes);
         TILE_MULTIPLY(0, 4, 6);
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
-        IF_ROWS(TILE_LOAD(5, t->h[1] + at, row_bytes));
+        TILE_LOAD(4, t->h[0] + at, row_bytes);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
-        TILE_LOAD(6, b + TILE_UNITS, 64);
+        IF_ROWS(TILE_LOAD(5, t->h[1] + at, row_bytes));
         TILE_MULTIPLY(0, 4, 6);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
+        TILE_LOAD(6, b + TILE_UNITS, 64);
+        IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
+        IF_BOTH(TILE_MULTIPLY(3, 5, 7));
         IF_COLUMNS(TILE_LOAD(7, b + t->next_columns + TILE_UNITS, 64));
+        TILE_MULTIPLY(0, 4, 6);
+        IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
     }
@@ -216,4 +216,54 @@ static void multiply_tiles(const tile_product *t, int64_t rows, int64_t columns)
         columns > TILE ? multiply_tiles_22(t) : multiply_tiles_21(t);
     else
         columns > TILE ? multiply_tiles_12(t) : multiply_tiles_11(t);
+}
+
+/* offset[s] = s * SPLIT_RUN */
+static void chunks_in_order(int64_t chunks, int64_t *offset) {
+    for (int64_t s = 0; s < chunks; s++) offset[s] = s * SPLIT_RUN;
+}
+
+/* ---- what becomes of sums -----------------------------------------------------------------------------------------
+ */
+
+/* What becomes of sums: to[rows][step] = act(b + old + sum), behind a ReLU. */
+typedef struct {
+    float *to;
+    int64_t step;
+    const float *b;      /* NULL, or [columns] */
+    const float *behind; /* NULL, or as `to` */
+    int accumulate, relu;
+    int stream; /* to memory, past the caches: `to` and all its rows begin at cache lines */
+} tiles_target;
+
+static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t columns, const tiles_target *t) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j += LANES) {
+            int64_t n = min64(LANES, columns - j), at = i * t->step + j;
+            vf v = load(sum + i * sum_step + j);
+            if (t->b) v += load_n(t->b + j, n);
+            if (t->accumulate) v += load_n(t->to + at, n);
+            if (t->relu) v = vmax(set(0), v);
+            if (t->behind) v = behind_relu(load_n(t->behind + at, n), v);
+            if (t->stream && n == LANES)
+                _mm512_stream_ps(t->to + at, (__m512)v);
+            else
+                store_n(t->to + at, v, n);
+        }
+}
+
+/* Whole tiles of sums go to their place; others by way of `room`, [32][32]. */
+static void multiply_and_put(tile_product *p, int64_t rows, int64_t columns, const tiles_target *t, float *room) {
+    if (rows % TILE == 0 && columns % TILE == 0 && !t->b && !t->behind && !t->relu && !t->stream) {
+        p->sum = t->to;
+        p->sum_step = t->step;
+        p->accumulate = t->accumulate;
+        multiply_tiles(p, rows, columns);
+        return;
+    }
+    p->sum = room;
+    p->sum_step = WIDE;
+    p->accumulate = 0;
+    multiply_tiles(p, rows, columns);
+    put_sums(room, WIDE, rows, columns, t);
 }
