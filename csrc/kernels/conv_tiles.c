@@ -81,9 +81,9 @@ static conv_tiles_cut cut_conv_tiles(const cnn_window *g) {
 KERNEL_WORK(conv2d_tiles) {
     conv_tiles_cut cut = cut_conv_tiles(&a->window);
     int64_t chunks = a->window.k_h * run_chunks(a->window.k_w, a->window.in_c);
-    return (cnn_work){
-        a->window.batch * cut.bands * cut.groups, 1, cut.bands * cut.groups,
-        WIDE * WIDE * sizeof(float) + round_up(chunks, 8) * sizeof(int64_t) + 2 * (size_t)cut.plane * sizeof(bf16)};
+    return (cnn_work){a->window.batch * cut.bands * cut.groups, 1, cut.bands * cut.groups,
+                      2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
+                          2 * (size_t)cut.plane * sizeof(bf16)};
 }
 
 /* Splits the padded rows under output rows [oy0, oy0 + rows) of an image. */
@@ -118,22 +118,18 @@ INLINE band_pixel first_pixel(const cnn_window *g, const conv_tiles_cut *cut, in
     return (band_pixel){i * TILE / width, i * TILE % width};
 }
 
-/* Stores the 16 sums of a tile that starts at pixel `p` of a band of `rows` rows, leaving out the padding. */
-static void put_pixels(const cnn_window *g, const conv_tiles_cut *cut, band_pixel p, int64_t rows, const float *sum,
-                       int64_t width, const tiles_target *band) {
-    int64_t wide = cut->by_row ? round_up(g->out_w, TILE) : columns_under(g);
-    for (int64_t i = 0; i < TILE && p.y < rows;) {
-        int64_t n = min64(TILE - i, g->out_w - p.x);
-        if (n > 0) {
-            tiles_target t = *band;
-            int64_t at = (p.y * g->out_w + p.x) * t.step;
-            t.to += at;
-            t.behind = t.behind ? t.behind + at : NULL;
-            put_sums(sum + i * WIDE, WIDE, n, width, &t);
+/* Lists the 16 sums of a tile that starts at pixel `p` of a band of `rows` rows at y, leaving out the padding. */
+static void list_pixels(const cnn_window *g, const conv_tiles_cut *cut, band_pixel p, int64_t rows, const float *sum,
+                        float *y, sums_to_put *put) {
+    int64_t wide = cut->by_row ? round_up(g->out_w, TILE) : columns_under(g), n = put->rows;
+    for (int64_t i = 0; i < TILE && p.y < rows; i += wide - p.x, p = (band_pixel){p.y + 1, 0}) {
+        float *to = y + (p.y * g->out_w + p.x) * g->out_c;
+        for (int64_t j = 0; j < min64(TILE - i, g->out_w - p.x); j++, n++, to += g->out_c) {
+            put->sum[n] = sum + (i + j) * WIDE;
+            put->to[n] = to;
         }
-        i += wide - p.x;
-        p = (band_pixel){p.y + 1, 0};
     }
+    put->rows = n;
 }
 
 KERNEL_RUN(conv2d_tiles) {
@@ -141,10 +137,17 @@ KERNEL_RUN(conv2d_tiles) {
     conv_tiles_cut cut = cut_conv_tiles(g);
     int64_t per_run = run_chunks(g->k_w, g->in_c), chunks = g->k_h * per_run, split = -1;
     float *sums = scratch;
-    int64_t *offset = (int64_t *)(sums + WIDE * WIDE);
-    bf16 *h = (bf16 *)(offset + round_up(chunks, 8)), *l = h + cut.plane;
+    int64_t *row_at = (int64_t *)(sums + 2 * WIDE * WIDE), *column_at = row_at + round_up(chunks, 8);
+    bf16 *h = (bf16 *)(column_at + round_up(chunks, 8)), *l = h + cut.plane;
+    sums_to_put put[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        put[i].behind = a->behind ? (const char *)a->behind - (const char *)a->y : 0;
+        put[i].accumulate = a->accumulate;
+    }
+    int turn = 0;
     int64_t together = max64(2, SPLIT_COLUMNS / (chunks * SPLIT_PAIR * (int64_t)sizeof(bf16)) / 2 * 2);
-    for (int64_t s = 0; s < chunks; s++) offset[s] = s / per_run * cut.row_step + s % per_run * SPLIT_RUN;
+    for (int64_t s = 0; s < chunks; s++) row_at[s] = s / per_run * cut.row_step + s % per_run * SPLIT_RUN;
+    chunks_in_order(chunks, SPLIT_PAIR, column_at);
     tiles_begin();
     for (int64_t task = begin; task < end; task++) {
         int64_t band = task / cut.groups, n = band / cut.bands, i = band % cut.bands, pairs = ceil_div(cut.blocks, 2);
@@ -164,146 +167,179 @@ KERNEL_RUN(conv2d_tiles) {
                     start[j] = p[j].y * g->stride_h * cut.row_step + p[j].x * g->stride_w * g->in_c;
                 for (int64_t b = b0; b < min64(last, b0 + together); b += 2) {
                     int64_t f = b * TILE, width = min64(WIDE, min64(last * TILE, g->out_c) - f);
+                    const bf16 *columns = (const bf16 *)a->packed + b * chunks * SPLIT_PAIR;
                     tile_product product = {.h = {h + start[0], h + start[1]},
                                             .l = {l + start[0], l + start[1]},
+                                            .columns = {columns, columns + chunks * SPLIT_PAIR},
                                             .row_bytes = g->stride_w * g->in_c * (int64_t)sizeof(bf16),
-                                            .offset = offset,
+                                            .low = TILE_UNITS,
+                                            .row_at = row_at,
+                                            .column_at = column_at,
                                             .chunks = chunks,
-                                            .columns = (const bf16 *)a->packed + b * chunks * SPLIT_PAIR,
-                                            .column_step = SPLIT_PAIR,
-                                            .next_columns = chunks * SPLIT_PAIR,
-                                            .sum = sums,
-                                            .sum_step = WIDE};
-                    tiles_target t = {a->y + at + f,
-                                      g->out_c,
-                                      a->b ? a->b + f : NULL,
-                                      a->behind ? a->behind + at + f : NULL,
-                                      a->accumulate,
-                                      a->activation == CNN_RELU,
-                                      0};
+                                            .sum = sums + turn * WIDE * WIDE,
+                                            .sum_step = WIDE,
+                                            .meanwhile = &put[!turn],
+                                            .puts = ceil_div(put[!turn].rows, chunks)};
                     multiply_tiles(&product, count * TILE, width);
+                    begin_put(&put[turn], a->b ? a->b + f : NULL, width, a->activation == CNN_RELU);
                     for (int64_t j = 0; j < count; j++)
-                        put_pixels(g, &cut, p[j], rows, sums + j * TILE * WIDE, width, &t);
+                        list_pixels(g, &cut, p[j], rows, product.sum + j * TILE * WIDE, a->y + at + f, &put[turn]);
+                    turn = !turn;
                 }
             }
     }
+    put_rows(&put[!turn], WIDE);
     tiles_end();
 }
 
 /* ---- dw, stride 1 --------------------------------------------------------------------------------------------- */
 
-/* dw[tap][c][f] sums, over the pixels of the padded band, x moved by the tap, times dy with zeros for the padding. x is
- * turned, so that a channel's pixels stand side by side, and a tap is a distance along them. */
+/* dw[tap][c][f] sums x[pixel + tap][c] * dy[pixel][f] over the pixels of the padded band, dy having zeros for the
+ * padding. dy is turned into rows f whose pixels stand side by side; x stands in pairs of pixels, for even taps and
+ * once more from the second pixel on for odd ones, so that a tap is a distance in whole pairs. Sums are [f][c]. */
 
-#define DW_CHUNKS 12 /* summed before a tile moves on, so that its operands stay near */
+#define DW_CHUNKS 6 /* summed before a tile moves on: dy's part stays in L1 while all of x passes */
 
-/* How dw is cut: output rows of a band, images that are split together, and pixels of a band in whole chunks. */
+/* How dw is cut: bands of output rows, images that are split together, and pixels of a band in whole chunks. */
 typedef struct {
     int64_t bands, images, wide, chunks; /* chunks of a band, at most */
-    int64_t plane, plane_step;           /* numbers of a band of one channel, and from one channel to the next */
-    int64_t in_blocks, out_blocks;       /* tiles of channels */
+    int64_t row_step;                    /* numbers from one f of dy to the next */
+    int64_t phases, pairs;         /* 2 where there are odd taps; pairs of pixels of a band of x, in whole chunks */
+    int64_t x_step;                /* numbers of 16 channels of x in one phase, h or l */
+    int64_t in_blocks, out_blocks; /* tiles of channels */
 } conv_tiles_dw_cut;
 
 static conv_tiles_dw_cut cut_conv_tiles_dw(const cnn_window *g) {
-    conv_tiles_dw_cut cut = {.wide = columns_under(g), .images = 1};
-    int64_t pixel_bytes = (g->in_c + g->out_c) * 2 * (int64_t)sizeof(bf16);
+    conv_tiles_dw_cut cut = {.wide = columns_under(g), .images = 1, .phases = g->k_h * g->k_w > 1 ? 2 : 1};
+    int64_t pixel_bytes = (g->in_c * cut.phases + g->out_c) * 2 * (int64_t)sizeof(bf16);
     cut.bands = max64(1, min64(ceil_div(g->out_h * cut.wide * pixel_bytes, SPLIT_BAND), g->out_h));
-    int64_t rows = ceil_div(g->out_h, cut.bands);
-    cut.chunks = ceil_div(rows * cut.wide, SPLIT_RUN);
-    if (cut.bands == 1) cut.images = max64(1, DW_CHUNKS / cut.chunks);
+    cut.chunks = ceil_div(ceil_div(g->out_h, cut.bands) * cut.wide, SPLIT_RUN);
+    if (cut.bands == 1) cut.images = max64(1, 2 * DW_CHUNKS / cut.chunks);
     int64_t reach = (g->k_h - 1) * cut.wide + g->k_w - 1;
-    cut.plane = round_up(cut.chunks * SPLIT_RUN + reach, SPLIT_RUN);
-    cut.plane_step = cut.images * cut.plane + SPLIT_RUN;
+    cut.row_step = cut.images * cut.chunks * SPLIT_RUN + SPLIT_RUN;
+    cut.pairs = round_up(cut.chunks * SPLIT_RUN + reach, SPLIT_RUN) / 2;
+    cut.x_step = cut.images * cut.pairs * WIDE;
     cut.in_blocks = ceil_div(g->in_c, TILE);
-    cut.out_blocks = ceil_div(g->out_c, TILE);
+    cut.out_blocks = round_up(ceil_div(g->out_c, TILE), 2);
     return cut;
+}
+
+INLINE int64_t gradient_pairs(const cnn_window *g, const conv_tiles_dw_cut *cut) {
+    return ceil_div(cut->in_blocks * g->k_h * g->k_w, 2);
 }
 
 KERNEL_WORK(conv2d_tiles_dw) {
     const cnn_window *g = &a->window;
     conv_tiles_dw_cut cut = cut_conv_tiles_dw(g);
-    int64_t planes = 2 * cut.in_blocks * TILE * cut.plane_step;
-    int64_t columns = cut.out_blocks * cut.images * cut.chunks * SPLIT_PAIR;
-    int64_t padded = max64(cut.plane * g->in_c, cut.chunks * SPLIT_RUN * g->out_c);
-    size_t sums = (size_t)(g->k_h * g->k_w * cut.in_blocks * cut.out_blocks) * TILE * TILE * sizeof(float);
+    int64_t numbers = 2 * cut.out_blocks * TILE * cut.row_step + 2 * cut.phases * cut.in_blocks * cut.x_step;
+    size_t sums = (size_t)(cut.out_blocks / 2 * gradient_pairs(g, &cut)) * WIDE * WIDE * sizeof(float);
     return (cnn_work){g->batch,
                       a->images_per_slot,
                       1,
-                      round_up(cut.images * cut.chunks, 8) * sizeof(int64_t) +
-                          (size_t)(planes + columns) * sizeof(bf16) + (size_t)padded * sizeof(float),
+                      2 * round_up(cut.images * cut.chunks, 8) * sizeof(int64_t) + (size_t)numbers * sizeof(bf16) +
+                          (size_t)round_up(max64(g->in_c, g->out_c), LANES) * sizeof(float),
                       sums,
                       1};
 }
 
-/* Splits a band of x, turned: h[c][pixel], l[c][pixel]. */
-static void split_band_turned(const cnn_window *g, const conv_tiles_dw_cut *cut, const float *image, int64_t oy0,
-                              int64_t rows, float *room, bf16 *h, bf16 *l) {
-    int64_t height = rows_under(g, rows), pixels = height * cut->wide;
-    band in = cut_band(image, g->in_h, g->in_w, g->in_c, oy0 - g->pad_top, -g->pad_left, height, cut->wide, room);
-    if (in.rows != room && in.row_step != cut->wide * g->in_c) { /* a part of rows that needs no padding */
-        for (int64_t r = 0; r < height; r++)
-            memcpy(room + r * cut->wide * g->in_c, in.rows + r * in.row_step,
-                   (size_t)(cut->wide * g->in_c) * sizeof(float));
-        in.rows = room;
+/* `count` pixels from `p` on of a band that is `wide` pixels across, the image's pixel (y, x) lying at (top + y, left +
+ * x) of it: where the channels of each are, or `zeros`. */
+static void pixels_of_band(const float *image, int64_t height, int64_t width, int64_t channels, int64_t top,
+                           int64_t left, int64_t wide, int64_t p, int64_t count, const float *zeros,
+                           const float **row) {
+    int64_t y = p / wide - top, x = p % wide - left;
+    for (int64_t i = 0; i < count; i++) {
+        row[i] = y >= 0 && y < height && x >= 0 && x < width ? image + (y * width + x) * channels : zeros;
+        if (++x == wide - left) x = -left, y++;
     }
-    for (int64_t p = 0; p < cut->plane; p += SPLIT_RUN)
-        for (int64_t c = 0; c < g->in_c; c += TILE)
-            split_turned(in.rows + p * g->in_c + c, g->in_c, min64(SPLIT_RUN, pixels - p), min64(TILE, g->in_c - c),
-                         h + c * cut->plane_step + p, l + c * cut->plane_step + p, cut->plane_step);
 }
 
-/* Splits a band of dy as columns[f / 16][chunk], `step` numbers from one f / 16 to the next. */
-static void split_gradients(const cnn_window *g, const conv_tiles_dw_cut *cut, const float *dy, int64_t rows,
-                            float *room, bf16 *columns, int64_t step) {
-    int64_t pixels = rows * cut->wide;
-    if (cut->wide != g->out_w) {
-        for (int64_t r = 0; r < rows; r++) {
-            float *to = room + r * cut->wide * g->out_c;
-            memcpy(to, dy + r * g->out_w * g->out_c, (size_t)(g->out_w * g->out_c) * sizeof(float));
-            memset(to + g->out_w * g->out_c, 0, (size_t)((cut->wide - g->out_w) * g->out_c) * sizeof(float));
+/* Splits a band of x into pairs: [phase][c / 16][h and l][pair][16]. */
+static void split_band_pairs(const cnn_window *g, const conv_tiles_dw_cut *cut, const float *image, int64_t top,
+                             const float *zeros, bf16 *to) {
+    const float *row[SPLIT_RUN + 1];
+    int64_t phase = cut->in_blocks * 2 * cut->x_step;
+    for (int64_t p = 0; p < 2 * cut->pairs; p += SPLIT_RUN) {
+        pixels_of_band(image, g->in_h, g->in_w, g->in_c, top, g->pad_left, cut->wide, p, SPLIT_RUN + 1, zeros, row);
+        for (int64_t c = 0; c < g->in_c; c += TILE) {
+            bf16 *even = to + c / TILE * 2 * cut->x_step + p * TILE, *odd = even + phase;
+            split_pixels(row, c, min64(TILE, g->in_c - c), (bf16 *const[]){even, odd},
+                         (bf16 *const[]){even + cut->x_step, odd + cut->x_step}, cut->phases);
         }
-        dy = room;
     }
-    for (int64_t p = 0; p < cut->chunks * SPLIT_RUN; p += SPLIT_RUN, columns += SPLIT_PAIR)
-        for (int64_t f = 0; f < g->out_c; f += TILE)
-            split_columns(dy + p * g->out_c + f, g->out_c, min64(SPLIT_RUN, pixels - p), min64(TILE, g->out_c - f),
-                          columns + f / TILE * step);
 }
 
-/* sums[tap][c / 16][f / 16][16][16] (+)= the products of `chunks` chunks. */
+/* Splits a band of dy, turned: h[f][pixel], l[f][pixel]. */
+static void split_gradients(const cnn_window *g, const conv_tiles_dw_cut *cut, const float *dy, int64_t rows,
+                            const float *zeros, bf16 *h, bf16 *l) {
+    const float *row[SPLIT_RUN];
+    for (int64_t p = 0; p < cut->chunks * SPLIT_RUN; p += SPLIT_RUN) {
+        pixels_of_band(dy, rows, g->out_w, g->out_c, 0, 0, cut->wide, p, SPLIT_RUN, zeros, row);
+        for (int64_t f = 0; f < g->out_c; f += TILE)
+            split_pixels_turned(row, f, min64(TILE, g->out_c - f), h + f * cut->row_step + p, l + f * cut->row_step + p,
+                                cut->row_step);
+    }
+}
+
+/* sums[f / 32][column / 2][32][2][16 c] (+)= the products of `chunks` chunks; a column is 16 channels of a tap. */
 static void multiply_gradient_tiles(const cnn_window *g, const conv_tiles_dw_cut *cut, const bf16 *h, const bf16 *l,
-                                    const int64_t *offset, int64_t chunks, const bf16 *columns, int64_t step,
+                                    const bf16 *x, const int64_t *row_at, const int64_t *column_at, int64_t chunks,
                                     float *sums, int accumulate) {
-    int64_t row = cut->out_blocks * TILE, plane = cut->in_blocks * TILE * row;
-    for (int64_t s = 0; s < chunks; s += DW_CHUNKS, accumulate = 1)
-        for (int64_t f = 0; f < cut->out_blocks; f += 2)
-            for (int64_t c = 0; c < cut->in_blocks; c += 2)
-                for (int64_t tap = 0; tap < g->k_h * g->k_w; tap++) {
-                    int64_t at = c * TILE * cut->plane_step + tap / g->k_w * cut->wide + tap % g->k_w;
-                    tile_product product = {.h = {h + at, h + at + TILE * cut->plane_step},
-                                            .l = {l + at, l + at + TILE * cut->plane_step},
-                                            .row_bytes = cut->plane_step * (int64_t)sizeof(bf16),
-                                            .offset = offset + s,
-                                            .chunks = min64(DW_CHUNKS, chunks - s),
-                                            .columns = columns + f * step + s * SPLIT_PAIR,
-                                            .column_step = SPLIT_PAIR,
-                                            .next_columns = step,
-                                            .sum = sums + tap * plane + c * TILE * row + f * TILE,
-                                            .sum_step = row,
-                                            .accumulate = accumulate};
-                    multiply_tiles(&product, (cut->in_blocks - c) * TILE, (cut->out_blocks - f) * TILE);
+    int64_t taps = g->k_h * g->k_w, columns = cut->in_blocks * taps;
+    for (int64_t s = 0; s < chunks; s += DW_CHUNKS, accumulate = 1) {
+        float *sum = sums;
+        for (int64_t f = 0; f < cut->out_blocks; f += 2) {
+            const bf16 *of_h = h + f * TILE * cut->row_step, *of_l = l + f * TILE * cut->row_step;
+            for (int64_t j = 0; j < columns; j += 2, sum += WIDE * WIDE) {
+                const bf16 *from[2];
+                for (int64_t i = 0; i < 2; i++) {
+                    int64_t tap = (j + i) % taps, move = tap / g->k_w * cut->wide + tap % g->k_w;
+                    from[i] = x + (move % 2 * cut->in_blocks + (j + i) / taps) * 2 * cut->x_step + move / 2 * WIDE;
                 }
+                tile_product product = {.h = {of_h, of_h + TILE * cut->row_step},
+                                        .l = {of_l, of_l + TILE * cut->row_step},
+                                        .columns = {from[0], from[1]},
+                                        .row_bytes = cut->row_step * (int64_t)sizeof(bf16),
+                                        .low = cut->x_step,
+                                        .row_at = row_at + s,
+                                        .column_at = column_at + s,
+                                        .chunks = min64(DW_CHUNKS, chunks - s),
+                                        .sum = sum,
+                                        .sum_step = WIDE,
+                                        .accumulate = accumulate};
+                multiply_tiles(&product, g->out_c - f * TILE, (columns - j) * TILE);
+            }
+        }
+    }
+}
+
+/* dw[tap][c][f] from sums. */
+static void write_gradients(const cnn_window *g, const conv_tiles_dw_cut *cut, const float *sums, float *dw) {
+    int64_t taps = g->k_h * g->k_w, columns = cut->in_blocks * taps;
+    for (int64_t f = 0; f < g->out_c; f += TILE)
+        for (int64_t j = 0; j < columns; j++) {
+            const float *from =
+                sums + ((f / WIDE * gradient_pairs(g, cut) + j / 2) * WIDE + f % WIDE) * WIDE + j % 2 * TILE;
+            int64_t c0 = j / taps * TILE, n = min64(TILE, g->out_c - f);
+            float turned[TILE][TILE];
+            __m512i rows[TILE];
+            for (int i = 0; i < TILE; i++) rows[i] = _mm512_loadu_si512(from + i * WIDE);
+            transpose_pairs(rows, turned, sizeof turned[0]);
+            for (int64_t c = c0; c < min64(c0 + TILE, g->in_c); c++)
+                store_n(dw + (j % taps * g->in_c + c) * g->out_c + f, load(turned[c - c0]), n);
+        }
 }
 
 KERNEL_RUN(conv2d_tiles_dw) {
     const cnn_window *g = &a->window;
     conv_tiles_dw_cut cut = cut_conv_tiles_dw(g);
-    int64_t taps = g->k_h * g->k_w, step = cut.images * cut.chunks * SPLIT_PAIR;
-    int64_t planes = cut.in_blocks * TILE * cut.plane_step, *offset = scratch;
-    bf16 *h = (bf16 *)(offset + round_up(cut.images * cut.chunks, 8)), *l = h + planes, *columns = l + planes;
-    float *room = (float *)(columns + cut.out_blocks * step), *sums = state;
-    for (int64_t s = 0; s < cut.images * cut.chunks; s++)
-        offset[s] = s / cut.chunks * cut.plane + s % cut.chunks * SPLIT_RUN;
+    int64_t taps = g->k_h * g->k_w, plane = cut.out_blocks * TILE * cut.row_step, all = cut.images * cut.chunks;
+    int64_t *row_at = scratch, *column_at = row_at + round_up(all, 8);
+    bf16 *h = (bf16 *)(column_at + round_up(all, 8)), *l = h + plane, *x = l + plane;
+    float *zeros = (float *)(x + 2 * cut.phases * cut.in_blocks * cut.x_step), *sums = state;
+    memset(zeros, 0, (size_t)max64(g->in_c, g->out_c) * sizeof(float));
+    chunks_in_order(all, SPLIT_RUN, row_at);
+    for (int64_t s = 0; s < all; s++) column_at[s] = (s / cut.chunks * cut.pairs + s % cut.chunks * TILE) * WIDE;
     tiles_begin();
     for (int64_t n0 = begin; n0 < end;) { /* images of one slot that are split together */
         int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
@@ -316,18 +352,14 @@ KERNEL_RUN(conv2d_tiles_dw) {
         for (int64_t i = 0; i < cut.bands; i++) {
             int64_t oy0 = tile_begin(g->out_h, cut.bands, i), rows = tile_begin(g->out_h, cut.bands, i + 1) - oy0;
             for (int64_t n = n0; n < n1; n++) {
-                bf16 *to = columns + (n - n0) * cut.chunks * SPLIT_PAIR;
-                split_band_turned(g, &cut, a->x + n * g->in_h * g->in_w * g->in_c, oy0, rows, room,
-                                  h + (n - n0) * cut.plane, l + (n - n0) * cut.plane);
-                split_gradients(g, &cut, a->dy + (n * g->out_h + oy0) * g->out_w * g->out_c, rows, room, to, step);
+                const float *image = a->x + n * g->in_h * g->in_w * g->in_c;
+                int64_t p = (n - n0) * cut.chunks * SPLIT_RUN;
+                split_band_pairs(g, &cut, image, g->pad_top - oy0, zeros, x + (n - n0) * cut.pairs * WIDE);
+                split_gradients(g, &cut, a->dy + (n * g->out_h + oy0) * g->out_w * g->out_c, rows, zeros, h + p, l + p);
             }
-            multiply_gradient_tiles(g, &cut, h, l, offset, (n1 - n0) * cut.chunks, columns, step, sums,
-                                    !first || i > 0);
+            multiply_gradient_tiles(g, &cut, h, l, x, row_at, column_at, (n1 - n0) * cut.chunks, sums, !first || i > 0);
         }
-        for (int64_t r = 0; n1 == last && r < taps * g->in_c; r++)
-            memcpy(partial + r * g->out_c,
-                   sums + (r / g->in_c * cut.in_blocks * TILE + r % g->in_c) * cut.out_blocks * TILE,
-                   (size_t)g->out_c * sizeof(float));
+        if (n1 == last) write_gradients(g, &cut, sums, partial);
         n0 = n1;
     }
     tiles_end();

@@ -16,13 +16,13 @@ static dense_blocks tiles_forward_blocks(const cnn_dense_args *a) {
 
 #define FORWARD_PLANE   (TILES_ROWS * (TILES_DEPTH + PLANE_GAP))
 #define FORWARD_COLUMNS (TILES_COLUMNS * TILES_DEPTH * 2)
-#define OFFSETS_BYTES   (TILES_DEPTH / SPLIT_RUN * (int64_t)sizeof(int64_t))
+#define PLACES_BYTES    (2 * TILES_DEPTH / SPLIT_RUN * (int64_t)sizeof(int64_t))
 
 KERNEL_WORK(dense_tiles) {
     dense_blocks blocks = tiles_forward_blocks(a);
     size_t split = (2 * FORWARD_PLANE + FORWARD_COLUMNS) * sizeof(bf16);
     return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0,
-                      split + TILES_ROWS * SUMS_STEP * sizeof(float) + OFFSETS_BYTES};
+                      split + TILES_ROWS * SUMS_STEP * sizeof(float) + PLACES_BYTES};
 }
 
 /* Columns [u0, u1) of w's rows [k, k + depth), split: columns[u / 16][chunk][h and l]. */
@@ -36,10 +36,11 @@ static void split_weights(const cnn_dense_args *a, int64_t u0, int64_t u1, int64
 
 KERNEL_RUN(dense_tiles) {
     dense_blocks blocks = tiles_forward_blocks(a);
-    int64_t *offset = scratch;
-    bf16 *h = (bf16 *)((char *)scratch + OFFSETS_BYTES), *l = h + FORWARD_PLANE, *columns = l + FORWARD_PLANE;
+    int64_t *row_at = scratch, *column_at = row_at + TILES_DEPTH / SPLIT_RUN;
+    bf16 *h = (bf16 *)((char *)scratch + PLACES_BYTES), *l = h + FORWARD_PLANE, *columns = l + FORWARD_PLANE;
     float *sums = (float *)(columns + FORWARD_COLUMNS);
-    chunks_in_order(TILES_DEPTH / SPLIT_RUN, offset);
+    chunks_in_order(TILES_DEPTH / SPLIT_RUN, SPLIT_RUN, row_at);
+    chunks_in_order(TILES_DEPTH / SPLIT_RUN, SPLIT_PAIR, column_at);
     tiles_begin();
     for (int64_t task = begin; task < end; task++) {
         int64_t slot = task / blocks.rows / blocks.columns, block = task / blocks.rows % blocks.columns;
@@ -62,17 +63,18 @@ KERNEL_RUN(dense_tiles) {
             for (int64_t u = u0; u < u1; u += WIDE)
                 for (int64_t n = n0; n < n1; n += WIDE) {
                     bf16 *of_h = h + (n - n0) * step, *of_l = l + (n - n0) * step;
-                    tile_product p = {{of_h, of_h + TILE * step},
-                                      {of_l, of_l + TILE * step},
-                                      step * 2,
-                                      offset,
-                                      chunks,
-                                      columns + (u - u0) / TILE * chunks * SPLIT_PAIR,
-                                      SPLIT_PAIR,
-                                      chunks * SPLIT_PAIR,
-                                      sums + (n - n0) * SUMS_STEP + (u - u0),
-                                      SUMS_STEP,
-                                      k > k0};
+                    bf16 *of_u = columns + (u - u0) / TILE * chunks * SPLIT_PAIR;
+                    tile_product p = {.h = {of_h, of_h + TILE * step},
+                                      .l = {of_l, of_l + TILE * step},
+                                      .columns = {of_u, of_u + chunks * SPLIT_PAIR},
+                                      .row_bytes = step * 2,
+                                      .low = TILE_UNITS,
+                                      .row_at = row_at,
+                                      .column_at = column_at,
+                                      .chunks = chunks,
+                                      .sum = sums + (n - n0) * SUMS_STEP + (u - u0),
+                                      .sum_step = SUMS_STEP,
+                                      .accumulate = k > k0};
                     ask(&rows);
                     ask(&weights);
                     multiply_tiles(&p, n1 - n, u1 - u);
@@ -104,19 +106,21 @@ static tiles_dx_blocks tiles_dx_cut(const cnn_dense_dx_args *a) {
 KERNEL_WORK(dense_tiles_dx) {
     tiles_dx_blocks cut = tiles_dx_cut(a);
     size_t numbers = 2 * cut.rows * cut.plane_step + cut.columns * cut.chunks * SPLIT_RUN * 2;
-    return (cnn_work){ceil_div(a->depth, cut.columns), 1, 0,
-                      round_up(cut.chunks, 8) * sizeof(int64_t) + numbers * sizeof(bf16) + WIDE * WIDE * sizeof(float)};
+    return (cnn_work){
+        ceil_div(a->depth, cut.columns), 1, 0,
+        2 * round_up(cut.chunks, 8) * sizeof(int64_t) + numbers * sizeof(bf16) + WIDE * WIDE * sizeof(float)};
 }
 
 KERNEL_RUN(dense_tiles_dx) {
     tiles_dx_blocks cut = tiles_dx_cut(a);
     float *room = scratch;
-    int64_t *offset = (int64_t *)(room + WIDE * WIDE);
-    bf16 *h = (bf16 *)(offset + round_up(cut.chunks, 8)), *l = h + cut.rows * cut.plane_step;
+    int64_t *row_at = (int64_t *)(room + WIDE * WIDE), *column_at = row_at + round_up(cut.chunks, 8);
+    bf16 *h = (bf16 *)(column_at + round_up(cut.chunks, 8)), *l = h + cut.rows * cut.plane_step;
     bf16 *columns = l + cut.rows * cut.plane_step;
     int stream = !a->accumulate && a->depth % CACHE_LINE == 0 && (uintptr_t)a->dx % 64 == 0 &&
                  a->batch * a->depth * (int64_t)sizeof(float) >= STREAM_BYTES;
-    chunks_in_order(cut.chunks, offset);
+    chunks_in_order(cut.chunks, SPLIT_RUN, row_at);
+    chunks_in_order(cut.chunks, SPLIT_PAIR, column_at);
     tiles_begin();
     for (int64_t task = begin; task < end; task++) {
         int64_t k0 = task * cut.columns, k1 = min64(k0 + cut.columns, a->depth);
@@ -142,14 +146,15 @@ KERNEL_RUN(dense_tiles_dx) {
                 spread(&behind, ceil_div(k1 - k0, WIDE));
                 spread(&to, ceil_div(k1 - k0, WIDE));
                 for (int64_t k = k0; k < k1; k += WIDE) {
+                    bf16 *of_k = columns + (k - k0) / TILE * cut.chunks * SPLIT_PAIR;
                     tile_product p = {.h = {of_h, of_h + TILE * cut.plane_step},
                                       .l = {of_l, of_l + TILE * cut.plane_step},
+                                      .columns = {of_k, of_k + cut.chunks * SPLIT_PAIR},
                                       .row_bytes = cut.plane_step * 2,
-                                      .offset = offset,
-                                      .chunks = cut.chunks,
-                                      .columns = columns + (k - k0) / TILE * cut.chunks * SPLIT_PAIR,
-                                      .column_step = SPLIT_PAIR,
-                                      .next_columns = cut.chunks * SPLIT_PAIR};
+                                      .low = TILE_UNITS,
+                                      .row_at = row_at,
+                                      .column_at = column_at,
+                                      .chunks = cut.chunks};
                     int64_t at = n * a->depth + k;
                     tiles_target t = {a->dx + at,    a->depth, NULL,  a->behind ? a->behind + at : NULL,
                                       a->accumulate, 0,        stream};
@@ -183,17 +188,19 @@ static tiles_dw_blocks tiles_dw_cut(const cnn_dense_dw_args *a) {
 KERNEL_WORK(dense_tiles_dw) {
     tiles_dw_blocks cut = tiles_dw_cut(a);
     size_t planes = 2 * round_up(a->rows, WIDE) * cut.plane_step, columns = 2 * cut.samples * cut.units;
-    return (cnn_work){
-        max64(1, ceil_div(a->depth, a->rows)), 1, 0,
-        TILES_SAMPLES / SPLIT_RUN * sizeof(int64_t) + (planes + columns) * sizeof(bf16) + WIDE * WIDE * sizeof(float)};
+    return (cnn_work){max64(1, ceil_div(a->depth, a->rows)), 1, 0,
+                      2 * TILES_SAMPLES / SPLIT_RUN * sizeof(int64_t) + (planes + columns) * sizeof(bf16) +
+                          WIDE * WIDE * sizeof(float)};
 }
 
 KERNEL_RUN(dense_tiles_dw) {
     tiles_dw_blocks cut = tiles_dw_cut(a);
     float *room = scratch;
-    int64_t *offset = (int64_t *)(room + WIDE * WIDE), plane = round_up(a->rows, WIDE) * cut.plane_step;
-    bf16 *h = (bf16 *)(offset + TILES_SAMPLES / SPLIT_RUN), *l = h + plane, *columns = l + plane;
-    chunks_in_order(TILES_SAMPLES / SPLIT_RUN, offset);
+    int64_t *row_at = (int64_t *)(room + WIDE * WIDE), *column_at = row_at + TILES_SAMPLES / SPLIT_RUN;
+    int64_t plane = round_up(a->rows, WIDE) * cut.plane_step;
+    bf16 *h = (bf16 *)(column_at + TILES_SAMPLES / SPLIT_RUN), *l = h + plane, *columns = l + plane;
+    chunks_in_order(TILES_SAMPLES / SPLIT_RUN, SPLIT_RUN, row_at);
+    chunks_in_order(TILES_SAMPLES / SPLIT_RUN, SPLIT_PAIR, column_at);
     if (begin == 0 && a->db) sum_pixels(a->dy, a->batch, a->units, a->db, a->accumulate);
     tiles_begin();
     for (int64_t n0 = 0; n0 < a->batch || n0 == 0; n0 += cut.samples)
@@ -220,14 +227,15 @@ KERNEL_RUN(dense_tiles_dw) {
                 for (int64_t u = 0; u < units; u += WIDE)
                     for (int64_t k = 0; k < rows; k += WIDE) {
                         bf16 *of_h = h + k * cut.plane_step, *of_l = l + k * cut.plane_step;
+                        bf16 *of_u = columns + u / TILE * chunks * SPLIT_PAIR;
                         tile_product p = {.h = {of_h, of_h + TILE * cut.plane_step},
                                           .l = {of_l, of_l + TILE * cut.plane_step},
+                                          .columns = {of_u, of_u + chunks * SPLIT_PAIR},
                                           .row_bytes = cut.plane_step * 2,
-                                          .offset = offset,
-                                          .chunks = chunks,
-                                          .columns = columns + u / TILE * chunks * SPLIT_PAIR,
-                                          .column_step = SPLIT_PAIR,
-                                          .next_columns = chunks * SPLIT_PAIR};
+                                          .low = TILE_UNITS,
+                                          .row_at = row_at,
+                                          .column_at = column_at,
+                                          .chunks = chunks};
                         tiles_target t = {
                             a->dw + (k0 + k) * a->units + u0 + u, a->units, NULL, NULL, a->accumulate || n0 > 0, 0};
                         ask(&next);

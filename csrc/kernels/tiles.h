@@ -136,21 +136,103 @@ INLINE void split_columns_turned(const float *from, int64_t step, int64_t depth,
     transpose_pairs(low, to + TILE_UNITS, 64);
 }
 
+/* Pairs of columns of the channels [c, c + width) of 32 pixels, which lie anywhere: (0, 1), (2, 3) and on to h[0] and
+ * l[0], and with two phases (1, 2), (3, 4) and on, of one pixel more, to h[1] and l[1]. */
+INLINE void split_pixels_of(const float *const *row, int64_t c, int64_t width, bf16 *const h[2], bf16 *const l[2],
+                            const int phases) {
+    vu high = {0}, low = {0};
+    UNROLL
+    for (int k = 0; k < SPLIT_RUN + phases - 1; k++) {
+        vf x = load_n(row[k] + c, width), x_h = rounded(x);
+        vu before_high = high, before_low = low;
+        high = (vu)x_h;
+        low = (vu)(x - x_h) + 0x8000u;
+        int phase = k % 2 == 0, at = (k - 1 - phase) * TILE;
+        if (k == 0 || phase >= phases) continue;
+        _mm512_storeu_si512(h[phase] + at, (__m512i)((before_high >> 16) | high));
+        _mm512_storeu_si512(l[phase] + at, (__m512i)((before_low >> 16) | (low & 0xffff0000u)));
+    }
+}
+static __attribute__((noinline)) void split_pixels(const float *const *row, int64_t c, int64_t width, bf16 *const h[2],
+                                                   bf16 *const l[2], int64_t phases) {
+    if (phases == 2)
+        split_pixels_of(row, c, width, h, l, 2);
+    else
+        split_pixels_of(row, c, width, h, l, 1);
+}
+
+/* Left operands, h[c][pixel] and l[c][pixel], of the same. */
+static void split_pixels_turned(const float *const *row, int64_t c, int64_t width, bf16 *h, bf16 *l,
+                                int64_t plane_step) {
+    __m512i high[16], low[16];
+    UNROLL
+    for (int i = 0; i < 16; i++)
+        split_pairs(load_n(row[2 * i] + c, width), load_n(row[2 * i + 1] + c, width), &high[i], &low[i]);
+    transpose_pairs(high, h, plane_step * 2);
+    transpose_pairs(low, l, plane_step * 2);
+}
+
+/* ---- what becomes of sums ------------------------------------------------------------------------------------- */
+
+/* Rows of up to 32 sums on their way to their places: to[i][width] = act(b + old + sum), behind a ReLU. They are put
+ * there while the tiles compute the next sums, which leaves the vector units idle. */
+typedef struct {
+    const float *sum[WIDE];
+    float *to[WIDE];
+    int64_t next, rows, width;
+    float b[WIDE], least; /* least: 0 for a ReLU */
+    int64_t behind;       /* bytes from `to` to the output of the ReLU in front; 0 where there is none */
+    int accumulate;
+} sums_to_put;
+
+/* What follows the next sums. */
+static void begin_put(sums_to_put *t, const float *b, int64_t width, int relu) {
+    for (int64_t j = 0; j < WIDE; j += LANES)
+        store(t->b + j, b ? load_n(b + j, max64(0, min64(LANES, width - j))) : set(0));
+    t->least = relu ? 0 : -INFINITY;
+    t->next = t->rows = 0;
+    t->width = width;
+}
+
+static void put_rows(sums_to_put *t, int64_t rows) {
+    int64_t i = t->next, last = min64(t->rows, i + rows);
+    vf b[2] = {load(t->b), load(t->b + LANES)}, least = set(t->least);
+    t->next = last;
+    if (t->width == WIDE && !t->accumulate && !t->behind) {
+        for (; i < last; i++) {
+            store(t->to[i], vmax(least, load(t->sum[i]) + b[0]));
+            store(t->to[i] + LANES, vmax(least, load(t->sum[i] + LANES) + b[1]));
+        }
+        return;
+    }
+    for (; i < last; i++)
+        for (int64_t j = 0; j < t->width; j += LANES) {
+            int64_t n = min64(LANES, t->width - j);
+            float *to = t->to[i] + j;
+            vf v = load(t->sum[i] + j) + b[j / LANES];
+            if (t->accumulate) v += load_n(to, n);
+            v = vmax(least, v);
+            if (t->behind) v = behind_relu(load_n((const float *)((const char *)to + t->behind), n), v);
+            store_n(to, v, n);
+        }
+}
+
 /* ---- products ------------------------------------------------------------------------------------------------- */
 
-/* Up to 32 rows by up to 32 columns. Chunk s of row block i starts at h[i] + offset[s] and l[i] + offset[s], in
- * numbers; the first 16 columns of chunk s at columns + s * column_step, the next 16 next_columns numbers behind them.
+/* Up to 32 rows by up to 32 columns. Chunk i of row block j starts at h[j] + row_at[i] and l[j] + row_at[i], in
+ * numbers; that of column block j at columns[j] + column_at[i], and its l `low` numbers behind it.
  */
 typedef struct {
-    const bf16 *h[2], *l[2];
+    const bf16 *h[2], *l[2], *columns[2];
     int64_t row_bytes; /* from one row of a block to the next */
-    const int64_t *offset;
+    int64_t low;
+    const int64_t *row_at, *column_at;
     int64_t chunks;
-    const bf16 *columns;
-    int64_t column_step, next_columns;
     float *sum; /* [32][sum_step] */
     int64_t sum_step;
-    int accumulate; /* start from `sum` */
+    int accumulate;         /* start from `sum` */
+    sums_to_put *meanwhile; /* NULL, or earlier sums, of which `puts` rows are put with each chunk */
+    int64_t puts;
 } tile_product;
 
 /* clang-format off */
@@ -174,26 +256,29 @@ INLINE void multiply_tiles_of(const tile_product *t, const int rows, const int c
         IF_ROWS(TILE_ZERO(2));
         IF_BOTH(TILE_ZERO(3));
     }
-    const bf16 *b = t->columns;
-    for (int64_t s = 0; s < t->chunks; s++, b += t->column_step) {
-        int64_t at = t->offset[s];
+    const bf16 *h0 = t->h[0], *h1 = t->h[1], *l0 = t->l[0], *l1 = t->l[1];
+    const bf16 *high0 = t->columns[0], *high1 = t->columns[1], *low0 = high0 + t->low, *low1 = high1 + t->low;
+    const int64_t *row_at = t->row_at, *column_at = t->column_at;
+    for (int64_t s = 0; s < t->chunks; s++) {
+        int64_t r = row_at[s], c = column_at[s];
+        if (t->meanwhile) put_rows(t->meanwhile, t->puts);
         /* l h', h h', h l': each operand is loaded once. */
-        TILE_LOAD(4, t->l[0] + at, row_bytes);
-        TILE_LOAD(6, b, 64);
-        IF_COLUMNS(TILE_LOAD(7, b + t->next_columns, 64));
-        IF_ROWS(TILE_LOAD(5, t->l[1] + at, row_bytes));
+        TILE_LOAD(4, l0 + r, row_bytes);
+        TILE_LOAD(6, high0 + c, 64);
+        IF_COLUMNS(TILE_LOAD(7, high1 + c, 64));
+        IF_ROWS(TILE_LOAD(5, l1 + r, row_bytes));
         TILE_MULTIPLY(0, 4, 6);
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
-        TILE_LOAD(4, t->h[0] + at, row_bytes);
+        TILE_LOAD(4, h0 + r, row_bytes);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
-        IF_ROWS(TILE_LOAD(5, t->h[1] + at, row_bytes));
+        IF_ROWS(TILE_LOAD(5, h1 + r, row_bytes));
         TILE_MULTIPLY(0, 4, 6);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
-        TILE_LOAD(6, b + TILE_UNITS, 64);
+        TILE_LOAD(6, low0 + c, 64);
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
-        IF_COLUMNS(TILE_LOAD(7, b + t->next_columns + TILE_UNITS, 64));
+        IF_COLUMNS(TILE_LOAD(7, low1 + c, 64));
         TILE_MULTIPLY(0, 4, 6);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
@@ -218,9 +303,9 @@ static void multiply_tiles(const tile_product *t, int64_t rows, int64_t columns)
         columns > TILE ? multiply_tiles_12(t) : multiply_tiles_11(t);
 }
 
-/* offset[s] = s * SPLIT_RUN */
-static void chunks_in_order(int64_t chunks, int64_t *offset) {
-    for (int64_t s = 0; s < chunks; s++) offset[s] = s * SPLIT_RUN;
+/* Operands whose chunks stand in order: at[s] = s * step. */
+static void chunks_in_order(int64_t chunks, int64_t step, int64_t *at) {
+    for (int64_t s = 0; s < chunks; s++) at[s] = s * step;
 }
 
 /* ---- what becomes of sums -----------------------------------------------------------------------------------------
