@@ -67,6 +67,16 @@ CONV2D = [
     _conv("3x3_15x13_40_to_16_valid", (1, 15, 13, 40), (3, 3), 16, padding="valid"),
     _conv("3x3_2x2_16_to_16", (2, 2, 2, 16), (3, 3), 16),
     _conv("3x3_explicit_padding_32", (1, 6, 7, 32), (3, 3), 32, padding=((0, 1), (2, 1))),
+    # What matrix tiles cut in other ways: bands of large images, groups of channels, strides, several images at once.
+    _conv("3x3_64x64_48_to_32_in_bands", (1, 64, 64, 48), (3, 3), 32),
+    _conv("1x1_7x7_96_to_200", (1, 7, 7, 96), (1, 1), 200, padding="valid"),
+    _conv("3x3_3x3_256_to_64", (1, 3, 3, 256), (3, 3), 64),
+    _conv("3x3_4x4_many_images", (33, 4, 4, 16), (3, 3), 24),
+    _conv("3x3_stride2_33_to_32", (2, 15, 15, 33), (3, 3), 32, strides=(2, 2)),
+    _conv("1x7_17_to_33", (2, 19, 35, 17), (1, 7), 33),
+    _conv("7x1_16_to_24", (2, 17, 15, 16), (7, 1), 24),
+    _conv("2x2_padding_wider_than_the_kernel", (2, 12, 12, 24), (2, 2), 24, padding=((3, 3), (2, 4))),
+    _conv("5x5_32_rows_of_32", (1, 32, 32, 16), (5, 5), 16),
 ]
 
 # Grouped convolutions stand apart: where there are as many groups as channels, the depthwise kernels compute them.
