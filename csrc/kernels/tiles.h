@@ -183,6 +183,7 @@ typedef struct {
     float b[WIDE], least; /* least: 0 for a ReLU */
     int64_t behind;       /* bytes from `to` to the output of the ReLU in front; 0 where there is none */
     int accumulate;
+    int stream; /* to memory, past the caches: every row of `to` begins at a cache line */
 } sums_to_put;
 
 /* What follows the next sums. */
@@ -194,11 +195,19 @@ static void begin_put(sums_to_put *t, const float *b, int64_t width, int relu) {
     t->width = width;
 }
 
+static void list_rows(sums_to_put *t, const float *sum, float *to, int64_t step, int64_t rows) {
+    for (int64_t i = 0; i < rows; i++) {
+        t->sum[i] = sum + i * WIDE;
+        t->to[i] = to + i * step;
+    }
+    t->rows = rows;
+}
+
 static void put_rows(sums_to_put *t, int64_t rows) {
     int64_t i = t->next, last = min64(t->rows, i + rows);
     vf b[2] = {load(t->b), load(t->b + LANES)}, least = set(t->least);
     t->next = last;
-    if (t->width == WIDE && !t->accumulate && !t->behind) {
+    if (t->width == WIDE && !t->accumulate && !t->behind && !t->stream) {
         for (; i < last; i++) {
             store(t->to[i], vmax(least, load(t->sum[i]) + b[0]));
             store(t->to[i] + LANES, vmax(least, load(t->sum[i] + LANES) + b[1]));
@@ -213,7 +222,10 @@ static void put_rows(sums_to_put *t, int64_t rows) {
             if (t->accumulate) v += load_n(to, n);
             v = vmax(least, v);
             if (t->behind) v = behind_relu(load_n((const float *)((const char *)to + t->behind), n), v);
-            store_n(to, v, n);
+            if (t->stream && n == LANES)
+                _mm512_stream_ps(to, (__m512)v);
+            else
+                store_n(to, v, n);
         }
 }
 
@@ -311,44 +323,21 @@ static void chunks_in_order(int64_t chunks, int64_t step, int64_t *at) {
 /* ---- what becomes of sums -----------------------------------------------------------------------------------------
  */
 
-/* What becomes of sums: to[rows][step] = act(b + old + sum), behind a ReLU. */
+/* What becomes of sums in one go: to[rows][step] = act(b + sum). */
 typedef struct {
     float *to;
     int64_t step;
-    const float *b;      /* NULL, or [columns] */
-    const float *behind; /* NULL, or as `to` */
-    int accumulate, relu;
-    int stream; /* to memory, past the caches: `to` and all its rows begin at cache lines */
-} tiles_target;
+    const float *b; /* NULL, or [columns] */
+    int relu;
+} sums_target;
 
-static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t columns, const tiles_target *t) {
+static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t columns, const sums_target *t) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j += LANES) {
-            int64_t n = min64(LANES, columns - j), at = i * t->step + j;
+            int64_t n = min64(LANES, columns - j);
             vf v = load(sum + i * sum_step + j);
             if (t->b) v += load_n(t->b + j, n);
-            if (t->accumulate) v += load_n(t->to + at, n);
             if (t->relu) v = vmax(set(0), v);
-            if (t->behind) v = behind_relu(load_n(t->behind + at, n), v);
-            if (t->stream && n == LANES)
-                _mm512_stream_ps(t->to + at, (__m512)v);
-            else
-                store_n(t->to + at, v, n);
+            store_n(t->to + i * t->step + j, v, n);
         }
-}
-
-/* Whole tiles of sums go to their place; others by way of `room`, [32][32]. */
-static void multiply_and_put(tile_product *p, int64_t rows, int64_t columns, const tiles_target *t, float *room) {
-    if (rows % TILE == 0 && columns % TILE == 0 && !t->b && !t->behind && !t->relu && !t->stream) {
-        p->sum = t->to;
-        p->sum_step = t->step;
-        p->accumulate = t->accumulate;
-        multiply_tiles(p, rows, columns);
-        return;
-    }
-    p->sum = room;
-    p->sum_step = WIDE;
-    p->accumulate = 0;
-    multiply_tiles(p, rows, columns);
-    put_sums(room, WIDE, rows, columns, t);
 }
