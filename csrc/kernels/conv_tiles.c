@@ -198,7 +198,7 @@ KERNEL_RUN(conv2d_tiles) {
  * padding. dy is turned into rows f whose pixels stand side by side; x stands in pairs of pixels, for even taps and
  * once more from the second pixel on for odd ones, so that a tap is a distance in whole pairs. Sums are [f][c]. */
 
-#define DW_CHUNKS 6 /* summed before a tile moves on: dy's part stays in L1 while all of x passes */
+#define DW_CHUNKS 4 /* summed before a tile moves on: dy's part stays in L1 while all of x passes */
 
 /* How dw is cut: bands of output rows, images that are split together, and pixels of a band in whole chunks. */
 typedef struct {
@@ -269,15 +269,15 @@ static void split_band_pairs(const cnn_window *g, const conv_tiles_dw_cut *cut, 
     }
 }
 
-/* Splits a band of dy, turned: h[f][pixel], l[f][pixel]. */
+/* Splits a band of dy, turned: h[f][pixel], l[f][pixel]; db[f] += its sum. */
 static void split_gradients(const cnn_window *g, const conv_tiles_dw_cut *cut, const float *dy, int64_t rows,
-                            const float *zeros, bf16 *h, bf16 *l) {
+                            const float *zeros, bf16 *h, bf16 *l, float *db) {
     const float *row[SPLIT_RUN];
     for (int64_t p = 0; p < cut->chunks * SPLIT_RUN; p += SPLIT_RUN) {
         pixels_of_band(dy, rows, g->out_w, g->out_c, 0, 0, cut->wide, p, SPLIT_RUN, zeros, row);
         for (int64_t f = 0; f < g->out_c; f += TILE)
             split_pixels_turned(row, f, min64(TILE, g->out_c - f), h + f * cut->row_step + p, l + f * cut->row_step + p,
-                                cut->row_step);
+                                cut->row_step, db + f);
     }
 }
 
@@ -286,7 +286,8 @@ static void multiply_gradient_tiles(const cnn_window *g, const conv_tiles_dw_cut
                                     const bf16 *x, const int64_t *row_at, const int64_t *column_at, int64_t chunks,
                                     float *sums, int accumulate) {
     int64_t taps = g->k_h * g->k_w, columns = cut->in_blocks * taps;
-    for (int64_t s = 0; s < chunks; s += DW_CHUNKS, accumulate = 1) {
+    int64_t some = ceil_div(chunks, ceil_div(chunks, DW_CHUNKS));
+    for (int64_t s = 0; s < chunks; s += some, accumulate = 1) {
         float *sum = sums;
         for (int64_t f = 0; f < cut->out_blocks; f += 2) {
             const bf16 *of_h = h + f * TILE * cut->row_step, *of_l = l + f * TILE * cut->row_step;
@@ -303,7 +304,7 @@ static void multiply_gradient_tiles(const cnn_window *g, const conv_tiles_dw_cut
                                         .low = cut->x_step,
                                         .row_at = row_at + s,
                                         .column_at = column_at + s,
-                                        .chunks = min64(DW_CHUNKS, chunks - s),
+                                        .chunks = min64(some, chunks - s),
                                         .sum = sum,
                                         .sum_step = WIDE,
                                         .accumulate = accumulate};
@@ -345,17 +346,16 @@ KERNEL_RUN(conv2d_tiles_dw) {
         int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
         int64_t n1 = min64(min64(n0 + cut.images, last), end);
         int first = n0 % a->images_per_slot == 0;
-        float *partial = a->partial + slot * (taps * g->in_c + 1) * g->out_c;
-        for (int64_t n = n0; n < n1; n++)
-            sum_pixels(a->dy + n * g->out_h * g->out_w * g->out_c, g->out_h * g->out_w, g->out_c,
-                       partial + taps * g->in_c * g->out_c, !first || n > n0);
+        float *partial = a->partial + slot * (taps * g->in_c + 1) * g->out_c, *db = partial + taps * g->in_c * g->out_c;
+        if (first) memset(db, 0, (size_t)g->out_c * sizeof(float));
         for (int64_t i = 0; i < cut.bands; i++) {
             int64_t oy0 = tile_begin(g->out_h, cut.bands, i), rows = tile_begin(g->out_h, cut.bands, i + 1) - oy0;
             for (int64_t n = n0; n < n1; n++) {
                 const float *image = a->x + n * g->in_h * g->in_w * g->in_c;
                 int64_t p = (n - n0) * cut.chunks * SPLIT_RUN;
                 split_band_pairs(g, &cut, image, g->pad_top - oy0, zeros, x + (n - n0) * cut.pairs * WIDE);
-                split_gradients(g, &cut, a->dy + (n * g->out_h + oy0) * g->out_w * g->out_c, rows, zeros, h + p, l + p);
+                split_gradients(g, &cut, a->dy + (n * g->out_h + oy0) * g->out_w * g->out_c, rows, zeros, h + p, l + p,
+                                db);
             }
             multiply_gradient_tiles(g, &cut, h, l, x, row_at, column_at, (n1 - n0) * cut.chunks, sums, !first || i > 0);
         }

@@ -161,13 +161,19 @@ static __attribute__((noinline)) void split_pixels(const float *const *row, int6
         split_pixels_of(row, c, width, h, l, 1);
 }
 
-/* Left operands, h[c][pixel] and l[c][pixel], of the same. */
-static void split_pixels_turned(const float *const *row, int64_t c, int64_t width, bf16 *h, bf16 *l,
-                                int64_t plane_step) {
+/* Left operands, h[c][pixel] and l[c][pixel], of the same 32 pixels, and to[c] += their sum. */
+static void split_pixels_turned(const float *const *row, int64_t c, int64_t width, bf16 *h, bf16 *l, int64_t plane_step,
+                                float *to) {
     __m512i high[16], low[16];
+    vf sum[2] = {0};
     UNROLL
-    for (int i = 0; i < 16; i++)
-        split_pairs(load_n(row[2 * i] + c, width), load_n(row[2 * i + 1] + c, width), &high[i], &low[i]);
+    for (int i = 0; i < 16; i++) {
+        vf a = load_n(row[2 * i] + c, width), b = load_n(row[2 * i + 1] + c, width);
+        sum[0] += a;
+        sum[1] += b;
+        split_pairs(a, b, &high[i], &low[i]);
+    }
+    store_n(to, load_n(to, width) + (sum[0] + sum[1]), width);
     transpose_pairs(high, h, plane_step * 2);
     transpose_pairs(low, l, plane_step * 2);
 }
