@@ -8,6 +8,7 @@ from cnncore.models.compiled import CompileLoss, CompileMetrics, as_list
 from cnncore.models.data import unpack_x_y_sample_weight
 from cnncore.models.steps import MetricLogs, Plans
 from cnncore.nest import flatten
+from cnncore.ops.conv2d import strict
 from cnncore.tensor import GradientTape, convert
 
 
@@ -111,10 +112,10 @@ class Trainer:
         self._plans.drop()
 
     def _plan_state(self, kind):
-        """What a plan depends on besides shapes and layers (see `_drop_plans`): what learns."""
+        """What a plan depends on besides shapes and layers (see `_drop_plans`): its kernels, and what learns."""
         if kind == "predict":
-            return ()
-        return tuple(layer.trainable for layer in self._walk()), tuple(v.trainable for v in self.variables)
+            return (strict(),)
+        return strict(), tuple(layer.trainable for layer in self._walk()), tuple(v.trainable for v in self.variables)
 
     # ---- metrics -------------------------------------------------------------------------------------------------
 
