@@ -110,6 +110,7 @@ def test_pictures_of_weights_are_png_files(tmp_path):
 def test_the_graph_has_the_layers_and_their_connections(tmp_path):
     from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 
+    cnncore.utils.clear_session()  # or the sum is add_1 where a test before has added tensors
     fit(two_branches(), tmp_path, epochs=1)
     found, accumulator = events(tmp_path / "train")
     nodes = {node.name: node for node in accumulator.Graph().node}
