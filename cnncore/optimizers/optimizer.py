@@ -428,7 +428,7 @@ class Optimizer:
 def _number(value):
     """The learning rate as a float32 array of shape ()."""
     try:
-        rate = np.asarray(value, "float32")
+        rate = None if isinstance(value, str) else np.asarray(value, "float32")
     except (TypeError, ValueError):
         rate = None
     if rate is None or rate.shape != ():
