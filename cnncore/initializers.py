@@ -443,7 +443,7 @@ def deserialize(config, custom_objects=None):
     if name == "function":
         name = arguments
     if not isinstance(name, str) or name not in known:
-        raise unknown_name("initializer", name, known)
+        raise unknown_name("initializer", name, known, ", or pass it in custom_objects")
     found = known[name]
     if not inspect.isclass(found):
         return found

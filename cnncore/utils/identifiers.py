@@ -36,12 +36,12 @@ def from_identifier(kind, identifier, names):
     return identifier
 
 
-def unknown_name(kind, name, names):
+def unknown_name(kind, name, names, otherwise=""):
     """The ValueError for a name that stands for nothing, with the one that was probably meant, or else all."""
     near = difflib.get_close_matches(str(name), names, 3)
     near.sort(key=lambda known: sorted(known) != sorted(str(name)))  # swapped letters are the likeliest slip
     short = sorted(known for known in names if known.islower()) or sorted(names)
-    fix = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(short)}"
+    fix = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(short)}{otherwise}"
     return ValueError(f"{'An' if kind[0] in 'aeiou' else 'A'} {kind} is an object, a function or a known name. Received: "
                       f"{name!r}; {fix}")
 
