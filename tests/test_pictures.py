@@ -53,6 +53,17 @@ def test_a_history_is_drawn_with_its_validation(model):
     figure.canvas.draw()
 
 
+def test_epochs_are_whole_numbers():
+    for epochs in (1, 2, 3, 40):
+        history = cnncore.callbacks.History()
+        history.history = {"loss": [1.0] * epochs, "val_loss": [2.0] * epochs}
+        figure = history.plot()
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        ticks = [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+        assert ticks and all(tick == int(tick) for tick in ticks), ticks
+
+
 def test_filters_are_drawn_in_colour_or_by_channel(model):
     kernel = model.get_layer("first").weights[0].numpy()
     figure = utils.plot_filters(model.get_layer("first"))

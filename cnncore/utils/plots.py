@@ -65,7 +65,10 @@ def plot_history(history, epochs=None):
             axes.legend(frameon=False)
         axes.set_title(name.replace("_", " "))
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        left, right = axes.get_xlim()
+        if right - left < 1:  # a single epoch
+            axes.set_xlim(left - 0.5, right + 0.5)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     return made
