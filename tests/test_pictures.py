@@ -79,6 +79,19 @@ def test_filters_are_drawn_in_colour_or_by_channel(model):
         utils.plot_filters(model.layers[1])
 
 
+def test_one_strong_filter_leaves_the_others_their_colours():
+    model = cnncore.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(6, 3)])
+    kernel = np.random.default_rng(1).uniform(-1, 1, (3, 3, 1, 6)).astype("float32")
+    kernel[..., 4] *= 20
+    model.set_weights([kernel, np.zeros(6)])
+    shown = utils.plot_filters(model.layers[0]).axes
+    low, high = shown[0].images[0].get_clim()
+    assert low == -high and np.abs(kernel[..., :4]).max() <= high < 2
+    kernel[...] = 0
+    model.set_weights([kernel, np.zeros(6)])
+    assert utils.plot_filters(model.layers[0]).axes[0].images[0].get_clim() == (-1, 1)
+
+
 def test_feature_maps_are_what_the_layers_make(model):
     figure = utils.plot_feature_maps(model, X[0], maps=4)
     assert len(figure.axes) == 12 and "first\n6×6×5" in texts(figure)
