@@ -44,6 +44,19 @@ class NoReturn(cnncore.Model):
         self.dense(x)
 
 
+class OneUnit(cnncore.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1, activation="softmax")
+
+    def call(self, x):
+        return self.dense(x)
+
+    def compiled_here(self):
+        self.compile("sgd", "binary_crossentropy")
+        return self
+
+
 def own_model_without_return():
     model = NoReturn()
     model.compile("sgd", "mse")
@@ -132,6 +145,8 @@ def test_a_slip_is_answered_with_the_rule_what_came_and_the_fix(name, tmp_path):
 DOUBTFUL = {
     "softmax of one unit": (lambda: fit(cnn(1, loss="binary_crossentropy"), y=Y % 2),
                             ["'out'", "1 unit", "activation='sigmoid'"]),
+    "softmax of one unit in a class of one's own": (lambda: fit(OneUnit().compiled_here(), X[:, 0, :, 0], Y % 2),
+                                                    ["1 unit", "activation='sigmoid'"]),
     "no softmax": (lambda: fit(cnn(last=None)), ["'out'", "'linear'", "activation='softmax'", "from_logits=True"]),
     "relu at the end": (lambda: fit(cnn(last="relu")), ["'out'", "'relu'", "activation='softmax'"]),
     "no sigmoid": (lambda: fit(cnn(1, None, "binary_crossentropy"), y=Y % 2), ["'linear'", "activation='sigmoid'"]),

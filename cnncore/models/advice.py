@@ -16,9 +16,14 @@ _NO_PROBABILITIES = {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "ge
 def warn_of_last_layers(model):
     """Warns, once after `compile`, where the activation of an output and its loss cannot both be meant."""
     loss, outputs = model._compile_loss, flatten(getattr(model, "outputs", None) or [])
-    if loss is None or not loss.built or loss.advised or len(outputs) != loss.outputs.count:
+    if loss is None or not loss.built or loss.advised:
         return
     loss.advised = True
+    if len(outputs) != loss.outputs.count:  # a class of the user's: only its layers are known
+        for layer in model._walk():
+            if type(layer).__name__ == "Dense" and layer.units == 1 and _name(layer) == "softmax":
+                warnings.warn(_of_one_unit(layer), stacklevel=5)
+        return
     for i, pairs, _ in loss.parts:
         layer, activation = _last_activation(outputs[i])
         for one, _ in pairs:
@@ -36,17 +41,25 @@ def _last_activation(tensor):
     if kind == "Softmax":
         return layer, "softmax"
     if kind == "Activation" or kind == "Dense" or kind.startswith("Conv"):
-        return layer, getattr(layer.activation, "__name__", None)
+        return layer, _name(layer)
     return None, None
+
+
+def _name(layer):
+    return getattr(layer.activation, "__name__", None)
+
+
+def _of_one_unit(layer):
+    return ("The softmax of one unit is 1 whatever the unit's value, so nothing is learnt. Received: the layer "
+            f"{layer.name!r} with 1 unit and activation='softmax'; use activation='sigmoid' with the loss "
+            "'binary_crossentropy', or one unit for each class")
 
 
 def _advice(loss, layer, activation, shape):
     if layer is None:
         return None
     if activation == "softmax" and shape[-1] == 1:
-        return ("The softmax of one unit is 1 whatever the unit's value, so nothing is learnt. Received: the last layer "
-                f"{layer.name!r} with 1 unit and activation='softmax'; use activation='sigmoid' with the loss "
-                "'binary_crossentropy', or one unit for each class")
+        return _of_one_unit(layer)
     function = getattr(loss, "fn", None)
     if not isinstance(loss, LossFunctionWrapper) or function not in _OF_PROBABILITIES:
         return None
