@@ -124,6 +124,16 @@ PROGRAMS = {
     "wrong data_format": (lambda: layers.Conv2D(4, 3, data_format="NHWC"), ["'channels_last'", "'NHWC'"]),
     "layers without brackets": (lambda: cnncore.Sequential(layers.Flatten(), layers.Dense(3)), ["list", "brackets"]),
     "filters and kernel_size swapped": (lambda: layers.Conv2D((3, 3), 32), ["filters=(3, 3)", "whole number"]),
+    "Input without brackets": (lambda: layers.Input(28, 28, 1), ["tuple", "Input(shape=(28, 28, 1))"]),
+    "Input of an array": (lambda: layers.Input(shape=X), ["x.shape[1:]"]),
+    "Input with the batch": (lambda: cnncore.Sequential([layers.Input(X.shape), layers.Conv2D(4, 3)]),
+                             ["(None, 20, 12, 12, 1)", "without the batch", "Input(shape=(12, 12, 1))"]),
+    "patience as a text": (lambda: callbacks.EarlyStopping(patience="3"), ["EarlyStopping", "patience='3'"]),
+    "an optimizer's argument misspelt": (lambda: optimizers.Adam(beta1=0.9), ["beta1", "did you mean 'beta_1'"]),
+    "class numbers for a categorical metric": (lambda: fit(cnn(metrics=["categorical_accuracy"])),
+                                               ["one-hot", "(20,)", "'sparse_categorical_accuracy'"]),
+    "a history taken for its curves": (lambda: fit(cnn())["loss"], ["history.history['loss']"]),
+    "a curve that is not there": (lambda: fit(cnn(metrics=["accuracy"])).history["acc"], ["accuracy, loss", "'acc'"]),
     "a call without return": (own_model_without_return, ["call()", "None", "return"]),
     "fit_generator": (lambda: cnn().fit_generator(batches()), ["fit_generator()", "Sequential", "use fit("]),
     "predict_classes": (lambda: cnn().predict_classes(X), ["predict(x).argmax(axis=-1)"]),
@@ -134,7 +144,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_slip_is_answered_with_the_rule_what_came_and_the_fix(name, tmp_path):
     program, words = PROGRAMS[name]
-    with pytest.raises((ValueError, TypeError, AttributeError)) as error:
+    with pytest.raises((ValueError, TypeError, AttributeError, KeyError)) as error:
         program(tmp_path) if program is weights_of_another_model else program()
     message = str(error.value)
     assert not [word for word in words if word not in message], message
@@ -150,6 +160,8 @@ DOUBTFUL = {
     "no softmax": (lambda: fit(cnn(last=None)), ["'out'", "'linear'", "activation='softmax'", "from_logits=True"]),
     "relu at the end": (lambda: fit(cnn(last="relu")), ["'out'", "'relu'", "activation='softmax'"]),
     "no sigmoid": (lambda: fit(cnn(1, None, "binary_crossentropy"), y=Y % 2), ["'linear'", "activation='sigmoid'"]),
+    "targets of a binary loss": (lambda: fit(cnn(1, "sigmoid", "binary_crossentropy"), y=Y % 2 * 255),
+                                 ["from 0 to 1", "y from 0 to 255", "divide them by 255"]),
     "softmax twice": (lambda: fit(cnn(loss=losses.SparseCategoricalCrossentropy(from_logits=True))),
                       ["from_logits=True", "twice", "'softmax'"]),
     "softmax as a layer of its own, twice": (

@@ -15,10 +15,10 @@ _NO_PROBABILITIES = {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "ge
 
 def warn_of_last_layers(model):
     """Warns, once after `compile`, where the activation of an output and its loss cannot both be meant."""
-    loss, outputs = model._compile_loss, flatten(getattr(model, "outputs", None) or [])
+    loss = model._compile_loss
     if loss is None or not loss.built or loss.advised:
         return
-    loss.advised = True
+    loss.advised, outputs = True, flatten(getattr(model, "outputs", None) or [])
     if len(outputs) != loss.outputs.count:  # a class of the user's: only its layers are known
         for layer in model._walk():
             if type(layer).__name__ == "Dense" and layer.units == 1 and _name(layer) == "softmax":

@@ -1,4 +1,6 @@
 """The losses and metrics that `compile` was given, matched to a model's outputs as soon as their shapes are known."""
+import warnings
+
 from cnncore import losses, metrics, ops
 from cnncore.losses.crossentropy import bad_classes, sparse_categorical_crossentropy
 from cnncore.losses.loss import LossFunctionWrapper
@@ -248,6 +250,11 @@ class CompileLoss:
             return
         if source.dtype.kind == "f":
             check_finite(name, source)
+        if isinstance(loss, LossFunctionWrapper) and loss.fn is losses.binary_crossentropy and source.size:
+            low, high = source.min().item(), source.max().item()
+            if low < 0 or high > 1:
+                warnings.warn(f"The loss {loss.name} takes targets from 0 to 1. Received: {name} from {low} to {high}; "
+                              f"{'divide them by 255' if high == 255 else 'number the two classes 0 and 1'}", stacklevel=7)
         if isinstance(loss, LossFunctionWrapper) and loss.fn is sparse_categorical_crossentropy:
             classes = shape[loss._fn_kwargs.get("axis", -1)]
             if source.ndim > 1 and source.shape == (source.shape[0], *shape[1:]) and source.shape[-1] != 1:
