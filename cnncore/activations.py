@@ -1,6 +1,4 @@
 """Activation functions, by Keras's names."""
-import difflib
-
 from cnncore import ops
 from cnncore.ops import (
     celu,
@@ -34,6 +32,7 @@ from cnncore.ops import (
     tanh_shrink,
     threshold,
 )
+from cnncore.utils.identifiers import unknown_name
 
 
 def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
@@ -87,9 +86,7 @@ def get(identifier):
 
             if identifier in get_custom_objects():
                 return get_custom_objects()[identifier]
-            near = difflib.get_close_matches(identifier, _FUNCTIONS, 1)
-            raise ValueError(f"An activation is one of {', '.join(sorted(_FUNCTIONS))}. Received: {identifier!r}"
-                             + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise unknown_name("activation", identifier, _FUNCTIONS)
         return _FUNCTIONS[identifier]
     if not callable(identifier):
         raise ValueError(f"An activation is a name or a function. Received: {identifier!r}")

@@ -7,6 +7,7 @@ import numpy as np
 
 from cnncore import random
 from cnncore.random import SeedGenerator, as_integer
+from cnncore.utils.identifiers import unknown_name
 
 # Standard deviation of a unit normal distribution after cutting it off at two standard deviations.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -442,8 +443,7 @@ def deserialize(config, custom_objects=None):
     if name == "function":
         name = arguments
     if not isinstance(name, str) or name not in known:
-        raise ValueError(f"An initializer is known by its name. Received: {name!r}, use one of "
-                         f"{', '.join(sorted(n for n in _BY_NAME if n.islower()))}, or pass it in custom_objects")
+        raise unknown_name("initializer", name, known, ", or pass it in custom_objects")
     found = known[name]
     if not inspect.isclass(found):
         return found

@@ -96,6 +96,7 @@ def test_keras_reads_the_weights_that_a_network_wrote(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
 def test_a_whole_model_goes_to_keras_and_comes_back(name, tmp_path):
+    cnncore.utils.set_random_seed(1)
     ours = getattr(applications, name)(weights=None, input_shape=(32, 32, 3), classes=6)
     ours.save(tmp_path / "ours.keras")
     theirs = keras.saving.load_model(tmp_path / "ours.keras")

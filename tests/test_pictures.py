@@ -53,6 +53,17 @@ def test_a_history_is_drawn_with_its_validation(model):
     figure.canvas.draw()
 
 
+def test_epochs_are_whole_numbers():
+    for epochs in (1, 2, 3, 40):
+        history = cnncore.callbacks.History()
+        history.history = {"loss": [1.0] * epochs, "val_loss": [2.0] * epochs}
+        figure = history.plot()
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        ticks = [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+        assert ticks and all(tick == int(tick) for tick in ticks), ticks
+
+
 def test_filters_are_drawn_in_colour_or_by_channel(model):
     kernel = model.get_layer("first").weights[0].numpy()
     figure = utils.plot_filters(model.get_layer("first"))
@@ -66,6 +77,19 @@ def test_filters_are_drawn_in_colour_or_by_channel(model):
         utils.plot_filters(model.get_layer("second"), channel=5)
     with pytest.raises(ValueError, match="layer is a convolution"):
         utils.plot_filters(model.layers[1])
+
+
+def test_one_strong_filter_leaves_the_others_their_colours():
+    model = cnncore.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(6, 3)])
+    kernel = np.random.default_rng(1).uniform(-1, 1, (3, 3, 1, 6)).astype("float32")
+    kernel[..., 4] *= 20
+    model.set_weights([kernel, np.zeros(6)])
+    shown = utils.plot_filters(model.layers[0]).axes
+    low, high = shown[0].images[0].get_clim()
+    assert low == -high and np.abs(kernel[..., :4]).max() <= high < 2
+    kernel[...] = 0
+    model.set_weights([kernel, np.zeros(6)])
+    assert utils.plot_filters(model.layers[0]).axes[0].images[0].get_clim() == (-1, 1)
 
 
 def test_feature_maps_are_what_the_layers_make(model):

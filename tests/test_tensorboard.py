@@ -1,15 +1,13 @@
 """What the callback TensorBoard writes is read back by TensorBoard's own code."""
 import json
 import os
-import re
 import subprocess
 import sys
-import time
-import urllib.request
 
 import numpy as np
 import pytest
 from fit_models import images, small_cnn
+from tensorboard_runs import fit, tensorboard, two_branches
 
 import cnncore
 from cnncore import callbacks
@@ -28,20 +26,6 @@ def events(folder):
     found = {tag: [(e.step, make_ndarray(e.tensor_proto)) for e in accumulator.Tensors(tag)]
              for tag in accumulator.Tags()["tensors"]}
     return found, accumulator
-
-
-def fit(model, folder, epochs=3, **arguments):
-    model.compile(cnncore.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    x, y = images(48)
-    return model.fit(x, y, batch_size=8, epochs=epochs, validation_split=1 / 3, verbose=0,
-                     callbacks=[callbacks.TensorBoard(folder, **arguments)]).history
-
-
-def two_branches():
-    x = cnncore.Input((8, 8, 1), name="image")
-    y = cnncore.layers.Flatten(name="flat")(x)
-    a, b = (cnncore.layers.Dense(4, name=name)(y) for name in ("left", "right"))
-    return cnncore.Model(x, cnncore.layers.Dense(3, activation="softmax", name="classes")(a + b), name="net")
 
 
 def test_scalars_of_epochs_are_the_logs(tmp_path):
@@ -113,9 +97,9 @@ def test_the_graph_has_the_layers_and_their_connections(tmp_path):
     fit(two_branches(), tmp_path, epochs=1)
     found, accumulator = events(tmp_path / "train")
     nodes = {node.name: node for node in accumulator.Graph().node}
-    assert set(nodes) == {f"net/{name}" for name in ("image", "flat", "left", "right", "add", "classes")}
-    assert sorted(nodes["net/add"].input) == ["net/left", "net/right"]
-    assert list(nodes["net/left"].input) == ["net/flat"] and nodes["net/left"].op == "Dense"
+    assert set(nodes) == {"image", "flat", "left", "right", "add", "classes"}
+    assert sorted(nodes["add"].input) == ["left", "right"]
+    assert list(nodes["left"].input) == ["flat"] and nodes["left"].op == "Dense"
     conceptual = keras_model_to_graph_def(json.loads(found["keras"][0][1].item()))
     assert {node.name.split("/")[-1] for node in conceptual.node} >= {"image", "flat", "left", "right", "classes"}
 
@@ -149,19 +133,7 @@ def test_evaluate_writes_too_and_a_second_fit_adds_a_file(tmp_path):
 
 def test_tensorboard_itself_serves_curves_histograms_pictures_and_graphs(tmp_path):
     history = fit(two_branches(), tmp_path, epochs=2, histogram_freq=1, write_images=True)
-    server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", "--logdir", str(tmp_path), "--host",
-                               "127.0.0.1", "--port", "0", "--load_fast=false"], stderr=subprocess.PIPE, text=True)
-    try:
-        address = next(match for line in server.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))[0]
-
-        def ask(path):
-            with urllib.request.urlopen(f"{address}/data/plugin/{path}", timeout=30) as answer:
-                return answer.read().decode()
-
-        for _ in range(100):  # it reads the files while it already answers
-            if "epoch_loss" in json.loads(ask("scalars/tags")).get("train", {}):
-                break
-            time.sleep(0.1)
+    with tensorboard(tmp_path, epochs=2) as (ask, _):
         points = json.loads(ask("scalars/scalars?run=train&tag=epoch_loss"))
         assert [value for _, _, value in points] == pytest.approx(history["loss"], rel=1e-5)
         histograms = json.loads(ask("histograms/histograms?run=train&tag=left/kernel/histogram"))
@@ -170,9 +142,6 @@ def test_tensorboard_itself_serves_curves_histograms_pictures_and_graphs(tmp_pat
         for graph in (ask("graphs/graph?run=train&conceptual=true&tag=keras"),
                       ask("graphs/graph?run=train&conceptual=false")):
             assert graph.count("node {") == 6 and "classes" in graph
-    finally:
-        server.terminate()
-        server.communicate()
 
 
 def test_wrong_arguments_are_named_and_what_has_no_effect_is_told():

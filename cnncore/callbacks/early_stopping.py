@@ -2,7 +2,7 @@
 import warnings
 
 from cnncore.callbacks.callback import Callback
-from cnncore.callbacks.monitor import checked_mode, is_better, metric_direction
+from cnncore.callbacks.monitor import checked_mode, checked_patience, is_better, metric_direction
 
 
 class EarlyStopping(Callback):
@@ -32,7 +32,7 @@ class EarlyStopping(Callback):
         super().__init__()
         self.monitor = monitor
         self.min_delta = abs(min_delta)
-        self.patience = patience
+        self.patience = checked_patience(patience, "EarlyStopping")
         self.verbose = verbose
         self.mode = checked_mode(mode, "EarlyStopping")
         self.baseline = baseline

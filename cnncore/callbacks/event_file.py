@@ -112,9 +112,8 @@ def layer_graph(model):
                          strict=False))
     nodes = {}
     for layer, sources in pairs:  # a layer that is called twice is one node with the inputs of both calls
-        inputs = nodes.setdefault(layer.name, (f"{model.name}/{layer.name}", type(layer).__name__, [],
-                                               _attributes(layer)))[2]
-        inputs += [name for source in sources if (name := f"{model.name}/{source.name}") not in inputs]
+        inputs = nodes.setdefault(layer.name, (layer.name, type(layer).__name__, [], _attributes(layer)))[2]
+        inputs += [source.name for source in sources if source.name not in inputs]
     try:
         return list(nodes.values()), model.to_json()
     except (ValueError, TypeError, NotImplementedError):  # a class of the user's that does not say how it is made

@@ -2,6 +2,14 @@
 from cnncore.callbacks.callback import Callback
 
 
+class Curves(dict):
+    """A dict from the names of metrics to lists, which tells its names to who asks for another."""
+
+    def __missing__(self, name):
+        raise KeyError(f"The training has the metrics {', '.join(self) or 'of no epoch'}. Received: {name!r}; metrics are "
+                       "called as in compile(), and those of validation data begin with val_")
+
+
 class History(Callback):
     """What `fit` returns: the metrics of every epoch.
 
@@ -19,8 +27,12 @@ class History(Callback):
 
     def __init__(self):
         super().__init__()
-        self.history = {}
+        self.history = Curves()
         self.epoch = []
+
+    def __getitem__(self, name):
+        raise TypeError(f"The curves of a training are in history.history, a dict. Received: history[{name!r}]; write "
+                        f"history.history[{name!r}]")
 
     def on_train_begin(self, logs=None):
         self.epoch = []

@@ -11,6 +11,13 @@ def checked_mode(mode, callback):
     return "auto"
 
 
+def checked_patience(patience, callback):
+    """The number of epochs to wait."""
+    if isinstance(patience, str) or patience is None:
+        raise ValueError(f"{callback}: patience is a number of epochs. Received: patience={patience!r}")
+    return patience
+
+
 def is_better(value, reference, direction, min_delta=0):
     """Whether the value is better than the reference by more than `min_delta`; direction is 'min' or 'max'."""
     return value + min_delta < reference if direction == "min" else value - min_delta > reference

@@ -5,7 +5,7 @@ import numpy as np
 
 from cnncore.callbacks.callback import Callback
 from cnncore.callbacks.learning_rate_scheduler import rate_of
-from cnncore.callbacks.monitor import checked_mode, is_better, metric_direction
+from cnncore.callbacks.monitor import checked_mode, checked_patience, is_better, metric_direction
 
 
 class ReduceLROnPlateau(Callback):
@@ -40,7 +40,7 @@ class ReduceLROnPlateau(Callback):
             raise ValueError(f"The factor of ReduceLROnPlateau is below 1. Received: factor={factor}, pass e.g. 0.1")
         self.monitor = monitor
         self.factor = factor
-        self.patience = patience
+        self.patience = checked_patience(patience, "ReduceLROnPlateau")
         self.verbose = verbose
         self.mode = checked_mode(mode, "ReduceLROnPlateau")
         self.min_delta = abs(min_delta)

@@ -45,9 +45,16 @@ def download(what, files, folder=""):
             try:
                 fetch(address, path, f"sha256:{sha256}")
             except Exception as error:
-                raise OSError(_advice(what, files, target, error)) from error
+                raise OSError(_advice(what, files, target, _first(error))) from None  # what lies between says no more
         paths.append(path)
     return paths
+
+
+def _first(error):
+    """The error that an error, by way of others, came of."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def fetch(address, path, known_hash):

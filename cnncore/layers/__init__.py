@@ -158,3 +158,9 @@ def deserialize(config, custom_objects=None):
     if not isinstance(layer, Layer):
         raise ValueError(f"A layer is made of a layer's configuration. Received: {config!r:.200}")
     return layer
+
+
+def __getattr__(name):
+    from cnncore.utils.identifiers import unknown_attribute
+
+    raise unknown_attribute(__name__, name, __all__)

@@ -73,6 +73,8 @@ def rank(layer, shape, wanted, meaning):
         if wanted == 4 and len(shape) == 3 and meaning.endswith("channels)"):
             hint = ("; a single image needs a first axis of length 1, x[None], and grey images a last one, "
                     "x[..., None]")
+        elif len(shape) == wanted + 1 and shape[0] is None and shape[1] is not None:
+            hint = f"; Input takes the shape of one sample, without the batch: Input(shape={tuple(shape[2:])})"
         elif wanted == 4:
             hint = "; put a Reshape layer before it, or give it images"
         raise ValueError(f"{layer._described()} takes inputs of {wanted} axes, {meaning}. Received: shape "

@@ -23,6 +23,9 @@ class InputLayer(Layer):
     def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None,
                  input_tensor=None, optional=False, name=None, **kwargs):
         shape = kwargs.pop("input_shape", shape)
+        if isinstance(dtype, numbers.Integral):
+            lengths = (shape, batch_size, dtype)
+            raise ValueError(f"Input: shape is a tuple. Received: the numbers {lengths}; write Input(shape={lengths})")
         super().__init__(name=name, dtype=dtype, **kwargs)
         if sparse or ragged or optional or input_tensor is not None:
             raise ValueError(f"Input: arrays are whole and always given. Received: sparse={sparse!r}, ragged={ragged!r}, "
@@ -55,7 +58,8 @@ def _checked(shape, argument):
     if not isinstance(shape, (list, tuple)) or any(
             n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0) for n in shape):
         raise ValueError("Input: a shape holds whole numbers of 0 or more, or None where a length is unknown. "
-                         f"Received: {argument}={shape!r}")
+                         f"Received: {argument}={shape!r:.100}" + (
+                             "; pass the array's shape without the batch, x.shape[1:]" if hasattr(shape, "shape") else ""))
     return tuple(n if n is None else int(n) for n in shape)
 
 

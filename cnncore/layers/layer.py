@@ -1,4 +1,5 @@
 """Layer: what every layer and model is - weights, layers inside, building on first use, and being called."""
+import difflib
 import functools
 import inspect
 import threading
@@ -101,8 +102,11 @@ class Layer(Weighted):
         kind = type(self).__name__
         shape, features = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
         if kwargs:
+            known = [*inspect.signature(type(self).__init__).parameters, "name", "trainable", "dtype"]
+            near = difflib.get_close_matches(next(iter(kwargs)), known, 1)
             raise TypeError(f"{kind} takes no argument {', '.join(map(repr, kwargs))}. Received: "
-                            + ", ".join(f"{key}={value!r}" for key, value in kwargs.items()))
+                            + ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
+                            + (f"; did you mean {near[0]!r}?" if near else ""))
         if shape is not None or features is not None:  # for Sequential, which makes the Input of it
             object.__setattr__(self, "_input_shape_argument", tuple(shape) if shape is not None else (features,))
         self.dtype = dtype_name(dtype, kind)

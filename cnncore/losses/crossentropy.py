@@ -29,9 +29,13 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     """
     y_true, y_pred = as_floats(y_true), as_floats(y_pred)
     if y_true.shape != y_pred.shape:
+        hint = fix_of_output(y_true, y_pred)
+        if not hint and y_true.ndim == y_pred.ndim and y_true.shape[-1] > 1:
+            hint = f"; give the last layer {y_true.shape[-1]} units, or the targets as many columns as there are units"
         raise ValueError("categorical_crossentropy needs one-hot targets of the shape of the predictions, "
-                         f"{y_pred.shape}. Received: y_true of shape {y_true.shape}; use utils.to_categorical, or "
-                         "the loss 'sparse_categorical_crossentropy' for class numbers")
+                         f"{y_pred.shape}. Received: y_true of shape {y_true.shape}" + (hint or (
+                             "; use utils.to_categorical, or the loss 'sparse_categorical_crossentropy' for class "
+                             "numbers")))
     axis = _class_axis(axis, y_pred, "categorical_crossentropy")
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + label_smoothing / y_true.shape[-1]
@@ -122,7 +126,8 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
         y_true = ops.squeeze(y_true, axis)
     shape = y_pred.shape[:axis] + y_pred.shape[axis + 1:]
     if y_true.shape != shape:
-        hint = "; for one-hot targets use the loss 'categorical_crossentropy'" if y_true.shape == y_pred.shape else ""
+        hint = "; for one-hot targets use the loss 'categorical_crossentropy'" if y_true.shape == y_pred.shape else \
+            fix_of_output(y_true, y_pred)
         raise ValueError("sparse_categorical_crossentropy needs one class number for each prediction: y_true of shape "
                          f"{shape} for y_pred of shape {y_pred.shape}. Received: y_true of shape {y_true.shape}{hint}")
     check_classes(y_true, y_pred.shape[axis], ignore_class)
@@ -137,6 +142,13 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
         chosen = ops.one_hot(y_true, y_pred.shape[axis])
         loss = -ops.sum(chosen * _log_probabilities(_classes_last(y_pred, axis)), axis=-1)
     return loss if ignore_class is None else ops.where(ops.equal(kept, 1.0), loss, 0.0)
+
+
+def fix_of_output(y_true, y_pred):
+    """The end of a message for predictions that are still images, while the targets are one for each sample; or ''."""
+    if y_pred.ndim > 2 and y_true.ndim <= 2:
+        return "; put Flatten() or GlobalAveragePooling2D() before the last layer, as the predictions are still images"
+    return ""
 
 
 def check_classes(y_true, classes, ignore_class=None):

@@ -12,7 +12,8 @@ def _equal(a, b):
 
 def _check(name, a, b, rule):
     if a.shape != b.shape:
-        raise ValueError(f"{name} {rule}. Received: y_true of shape {a.shape} where {b.shape} fits the predictions")
+        fix = f"; for class numbers use 'sparse_{name}', or 'accuracy'" if "categorical" in name and a.ndim < b.ndim else ""
+        raise ValueError(f"{name} {rule}. Received: y_true of shape {a.shape} where {b.shape} fits the predictions{fix}")
 
 
 def accuracy(y_true, y_pred):

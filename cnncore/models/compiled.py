@@ -1,4 +1,6 @@
 """The losses and metrics that `compile` was given, matched to a model's outputs as soon as their shapes are known."""
+import warnings
+
 from cnncore import losses, metrics, ops
 from cnncore.losses.crossentropy import bad_classes, sparse_categorical_crossentropy
 from cnncore.losses.loss import LossFunctionWrapper
@@ -149,7 +151,11 @@ class CompileLoss:
             if isinstance(item, str) and item.lower() in ("crossentropy", "ce"):
                 continue
             losses.get(item)  # a wrong name is an error of compile, not of fit
-        self.built = False
+        for weight in flatten(loss_weights):
+            if isinstance(weight, str) or callable(weight):
+                raise ValueError(f"loss_weights are numbers. Received: loss_weights={loss_weights!r}; after optimizer and "
+                                 "loss compile() takes loss_weights, so name the metrics: metrics=[...]")
+        self.built = self.advised = False
         self.metrics = []  # one Mean for each loss, where there are several
 
     def build(self, y_true, y_pred):
@@ -168,7 +174,7 @@ class CompileLoss:
             if t is None:
                 raise ValueError(f"An output with a loss needs targets. Received: none for the output "
                                  f"{outputs.order()[i] if outputs.order() else i}, of loss {identifiers!r}; pass them "
-                                 "in y, or give this output the loss None")
+                                 "as y, let a generator give tuples (x, y), or give this output the loss None")
             pairs = [(_resolve_loss(identifier, t, p), share) for identifier, share in _pairs(identifiers, weight)]
             self.parts.append((i, pairs, outputs.order()[i] if outputs.order() else pairs[0][0].name))
         self.metrics = [metrics.Mean(name=f"{name}_loss") for _, _, name in self.parts] if len(self.parts) > 1 else []
@@ -244,6 +250,11 @@ class CompileLoss:
             return
         if source.dtype.kind == "f":
             check_finite(name, source)
+        if isinstance(loss, LossFunctionWrapper) and loss.fn is losses.binary_crossentropy and source.size:
+            low, high = source.min().item(), source.max().item()
+            if low < 0 or high > 1:
+                warnings.warn(f"The loss {loss.name} takes targets from 0 to 1. Received: {name} from {low} to {high}; "
+                              f"{'divide them by 255' if high == 255 else 'number the two classes 0 and 1'}", stacklevel=7)
         if isinstance(loss, LossFunctionWrapper) and loss.fn is sparse_categorical_crossentropy:
             classes = shape[loss._fn_kwargs.get("axis", -1)]
             if source.ndim > 1 and source.shape == (source.shape[0], *shape[1:]) and source.shape[-1] != 1:
@@ -251,8 +262,8 @@ class CompileLoss:
             wrong = bad_classes(source, classes, loss._fn_kwargs.get("ignore_class"))
             if wrong is not None:
                 raise ValueError(f"{name} must hold class numbers from 0 to {classes - 1} for the loss {loss.name}, as "
-                                 f"the model has {classes} outputs. Received: {wrong[1]} at index {wrong[0]}; number "
-                                 "the classes from 0, or give the last layer more units")
+                                 f"the model has {classes} output{'s' * (classes != 1)}. Received: {wrong[1]} at index "
+                                 f"{wrong[0]}; number the classes from 0, or give the last layer more units")
 
 
 class _Pair:

@@ -1,4 +1,5 @@
 """Data for training: arrays as they come from users, checked once, and read batch by batch without a second copy."""
+import inspect
 import itertools
 import math
 
@@ -250,6 +251,9 @@ def class_weights(y, class_weight):
     weights = np.ones(y.shape, "float32")
     classes = np.rint(y)
     for number, weight in class_weight.items():
+        if isinstance(number, str):
+            raise ValueError("class_weight is a dict from class numbers to weights. Received: class_weight="
+                             f"{class_weight!r}, with the text {number!r}; pass the number of the class")
         weights[classes == number] = weight
     return weights
 
@@ -428,7 +432,7 @@ def batches_of(x, y=None, sample_weight=None, batch_size=None, steps=None, shuff
         return Batches(x, y, sample_weight, batch_size, steps, shuffle, class_weight, integers)
     if isinstance(x, (str, bytes)) or not (hasattr(x, "__iter__") or hasattr(x, "__getitem__")) or is_nest(x):
         raise TypeError("x must be an array, a nest of arrays, or something that makes batches. Received: "
-                        f"{type(x).__name__}")
+                        f"{type(x).__name__}" + (f"; call it: {x.__name__}()" if inspect.isgeneratorfunction(x) else ""))
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(f"{name} comes with the batches where x makes them. Received: {name} together with x of "

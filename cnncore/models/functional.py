@@ -2,6 +2,7 @@
 from collections import Counter
 
 from cnncore.layers.layer import Layer, told
+from cnncore.models.advice import fix_of_shape
 from cnncore.models.model import Model
 from cnncore.nest import flatten, map_leaves
 from cnncore.symbolic import KerasTensor, node_of
@@ -18,7 +19,8 @@ class Functional(Model):
             for leaf in flatten(nest):
                 if not isinstance(leaf, KerasTensor):
                     raise ValueError(f"The {what} of a model are KerasTensors: Input(shape=...) and what layers made of "
-                                     f"it. Received: {what} with {leaf!r:.200} of type {type(leaf).__name__}")
+                                     f"it. Received: {what} with {leaf!r:.200} of type {type(leaf).__name__}"
+                                     + ("; call the layer on its input, layer(x)" if isinstance(leaf, Layer) else ""))
         if any(node_of(tensor).input_tensors for tensor in flatten(inputs)):
             inputs, outputs = _cut_out(inputs, outputs)
         nodes_by_depth, operations = _order(self._described(), flatten(inputs), flatten(outputs))
@@ -131,11 +133,8 @@ class Functional(Model):
             value = ops.reshape(value, shape[:-1])
         if len(value.shape) != len(wanted) or any(n is not None and n != m
                                                   for n, m in zip(wanted[1:], value.shape[1:], strict=True)):
-            hint = ""
-            if tuple(shape) == tuple(wanted[1:]):
-                hint = "; a single sample needs a first axis of length 1, x[None]"
             raise ValueError(f"{self._described()} takes shape {wanted} for its input {tensor.name!r}. Received: shape "
-                             f"{tuple(shape)}{hint}")
+                             f"{tuple(shape)}{fix_of_shape(wanted, shape)}")
         return value if value.dtype == tensor.dtype else ops.cast(value, tensor.dtype)
 
     def get_config(self):

@@ -1,10 +1,13 @@
 """The loops over batches of fit, evaluate and predict."""
 import warnings
 
+import numpy as np
+
 from cnncore import executor
 from cnncore.callbacks import CallbackList, LazyLogs
 from cnncore.callbacks.lazy_logs import python_logs
-from cnncore.models.data import Batches, Stream, batches_of, split_validation, unpack_x_y_sample_weight
+from cnncore.models.advice import warn_of_last_layers, warn_of_nan
+from cnncore.models.data import Batches, Stream, batches_of, is_array_like, split_validation, unpack_x_y_sample_weight
 from cnncore.models.steps import Collector, Runner, shapes_of, values_of
 from cnncore.models.training import Training
 from cnncore.nest import flatten
@@ -26,6 +29,9 @@ def fit(model, x, y, batch_size, epochs, verbose, callbacks, validation_split, v
     validation = None
     if validation_data is not None:
         val_x, val_y, val_weight = unpack_x_y_sample_weight(validation_data)
+        if val_y is None and y is not None and is_array_like(val_x):
+            raise ValueError("validation_data is a tuple (x_val, y_val), or batches of such. Received: an array of shape "
+                             f"{np.shape(val_x)}; pass its targets too, validation_data=(x_val, y_val)")
         validation = batches_of(val_x, val_y, val_weight, validation_batch_size or batch_size, validation_steps,
                                 integers=integers)
         if isinstance(validation, Batches):
@@ -39,7 +45,7 @@ def fit(model, x, y, batch_size, epochs, verbose, callbacks, validation_split, v
     object.__setattr__(model, "_training", training)
     try:
         callbacks.on_train_begin()  # where a killed training may be taken up again
-        logs = None
+        logs, warned = None, False
         for epoch in range(training.epoch, epochs):
             done = training.batch
             if not done:
@@ -48,6 +54,7 @@ def fit(model, x, y, batch_size, epochs, verbose, callbacks, validation_split, v
             step = run_epoch(model, train, data, epoch, callbacks.on_train_batch_begin, callbacks.on_train_batch_end,
                              "stop_training", training)
             logs = epoch_logs(model, step)
+            warned = warned or warn_of_nan(epoch, logs, data)
             training.epoch, training.batch = epoch + 1, 0
             if validation is not None and _validates(epoch, validation_freq):
                 found = run_evaluation(model, test, validation, callbacks)
@@ -171,8 +178,9 @@ def run_epoch(model, runner, data, epoch, on_begin, on_end, stop, training=None)
     if number % group:
         on_end(number - 1, LazyLogs(read))
     if data.steps_per_epoch and number < data.steps_per_epoch:
-        warnings.warn(f"An epoch should have {data.steps_per_epoch} steps, but the data had batches for {number} only; "
-                      "give more data, or fewer steps", stacklevel=4)
+        fix = "let the generator go on for all epochs, in a loop `while True:` for instance" if stream else "give more data"
+        warnings.warn(f"An epoch of {data.steps_per_epoch} steps takes as many batches. Received: data that ended after "
+                      f"{number} batches of epoch {epoch + 1}; {fix}, or pass a smaller steps_per_epoch", stacklevel=4)
     elif step is None and not done:
         warnings.warn("The data had no batch for this epoch: a generator ends once; pass steps_per_epoch and let it go "
                       "on for all epochs", stacklevel=4)
@@ -239,6 +247,7 @@ def prepare(model, data, method, learns):
         build(model, first, method)
         if learns and model.optimizer is not None and not model.optimizer.built and model.built:
             model.optimizer.build(model.trainable_variables)
+    warn_of_last_layers(model)
     if isinstance(data, Batches):
         check_targets(model, data)
 
@@ -254,6 +263,9 @@ def build(model, batches, method):
         with executor.use(executor.Shapes()), executor.no_grad():
             x, y, _ = unpack_x_y_sample_weight(shapes_of(batches))
             y_pred = model(x, training=False)
+            if y_pred is None and own_steps:
+                raise ValueError(f"The call() of the model {model.name!r} must return its output. Received: None; end it "
+                                 "with return")
             for part in unbuilt:
                 part.build(y, y_pred)
     except NotImplementedError:

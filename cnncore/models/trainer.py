@@ -12,6 +12,20 @@ from cnncore.ops.conv2d import strict
 from cnncore.tensor import GradientTape, convert
 
 
+class Former:
+    """A method that Keras had in former times: an attribute that is not there, with a word on what to use instead."""
+
+    def __init__(self, instead):
+        self.instead = instead
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, model, cls=None):
+        raise AttributeError(f"Keras 3 has no {self.name}(). Received: a call of it on {(cls or type(model)).__name__}; "
+                             f"use {self.instead}")
+
+
 class Trainer:
     """The part of a model that trains it. See `Model`."""
 
@@ -101,7 +115,7 @@ class Trainer:
     def _assert_compiled(self, method):
         if not self.compiled:
             raise ValueError(f"A model must be compiled before {method}(). Received: the model {_name(self)}, which is "
-                             "not; call model.compile(optimizer, loss, metrics) first")
+                             "not; call model.compile(optimizer=..., loss=..., metrics=[...]) first")
 
     @property
     def _plans(self):
@@ -351,6 +365,12 @@ class Trainer:
     def predict_on_batch(self, x):
         """The model's output for one batch, as NumPy arrays."""
         return loops.predict_on_batch(self, x)
+
+    fit_generator = Former("fit(...), which takes generators")
+    evaluate_generator = Former("evaluate(...), which takes generators")
+    predict_generator = Former("predict(...), which takes generators")
+    predict_classes = Former("predict(x).argmax(axis=-1)")
+    predict_proba = Former("predict(x)")
 
     def _in_order(self, logs):
         """The numbers of the logs in the order of the metrics; a single one by itself."""

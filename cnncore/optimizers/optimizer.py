@@ -1,4 +1,5 @@
 """The base class of optimizers: learning rate, clipping, weight decay, and applying gradients to variables in place."""
+import difflib
 import inspect
 import re
 import threading
@@ -75,7 +76,9 @@ class Optimizer:
             warnings.warn("The argument decay of optimizers has no effect; pass a schedule as learning_rate instead",
                           stacklevel=3)
         if kwargs:
-            hint = "; the learning rate is called learning_rate" if "lr" in kwargs else ""
+            near = difflib.get_close_matches(next(iter(kwargs)), inspect.signature(type(self)).parameters, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = "; the learning rate is called learning_rate" if "lr" in kwargs else hint
             raise ValueError(f"{type(self).__name__} does not have the argument(s) {', '.join(kwargs)}. Received: "
                              f"{kwargs}{hint}")
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
@@ -428,7 +431,7 @@ class Optimizer:
 def _number(value):
     """The learning rate as a float32 array of shape ()."""
     try:
-        rate = np.asarray(value, "float32")
+        rate = None if isinstance(value, str) else np.asarray(value, "float32")
     except (TypeError, ValueError):
         rate = None
     if rate is None or rate.shape != ():

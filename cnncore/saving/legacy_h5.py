@@ -74,7 +74,7 @@ def load_weights(model, reader, skip_mismatch=False, by_name=False):
             problems.append(f"{name!r} has shapes {expected}, the file {shapes}")
     if problems:
         text = (f"{reader.where} must hold the weights of this model's layers. Received: {len(problems)} of "
-                f"{model.name!r} whose do not fit: {'; '.join(problems[:5])}")
+                f"{model.name!r} whose weights do not fit: {'; '.join(problems[:5])}")
         if not skip_mismatch:
             raise ValueError(text + ". Nothing was changed; build the model that the file was saved from, or pass "
                              "skip_mismatch=True")

@@ -285,7 +285,8 @@ def _where(path):
 def _check_path(filepath, endings, rule):
     path = os.fspath(filepath) if isinstance(filepath, (str, os.PathLike)) else None
     if not isinstance(path, str) or not path.endswith(endings):
-        raise ValueError(f"{rule}. Received: {filepath!r}")
+        fix = f"; write {os.path.splitext(path)[0] + endings[0]!r}" if isinstance(path, str) and path else ""
+        raise ValueError(f"{rule}. Received: {filepath!r}{fix}")
     return path
 
 

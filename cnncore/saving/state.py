@@ -57,8 +57,8 @@ def load(model, reader, skip_mismatch=False, also=()):
                      and not path.endswith("/seed_generator") and "_layer_checkpoint_dependencies" not in path)
     if problems:
         text = (f"{reader.where} must hold the variables of this model's layers. Received: {len(problems)} "
-                f"layer{'s' if len(problems) > 1 else ''} of {getattr(model, 'name', 'the model')!r} whose do not "
-                f"fit: {'; '.join(problems[:5])}{'; ...' if len(problems) > 5 else ''}")
+                f"layer{'s' if len(problems) > 1 else ''} of {getattr(model, 'name', 'the model')!r} whose variables do "
+                f"not fit: {'; '.join(problems[:5])}{'; ...' if len(problems) > 5 else ''}")
         if not skip_mismatch:
             raise ValueError(text + ". Nothing was changed; build the model that the file was saved from, or pass "
                              "skip_mismatch=True")

@@ -21,11 +21,7 @@ def from_identifier(kind, identifier, names):
         identifier, config = identifier["class_name"], identifier.get("config") or {}
     if isinstance(identifier, str):
         if identifier not in names:
-            near = difflib.get_close_matches(identifier, names, 3)
-            near.sort(key=lambda name: sorted(name) != sorted(identifier))  # swapped letters are the likeliest slip
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"The name of a {kind} is one of {', '.join(sorted(names))}. Received: "
-                             f"{identifier!r}{hint}")
+            raise unknown_name(kind, identifier, names)
         identifier = names[identifier]
         if config is not None:
             return identifier.from_config(config) if inspect.isclass(identifier) else identifier
@@ -38,6 +34,16 @@ def from_identifier(kind, identifier, names):
                              f"{identifier.__name__}({missing[0]}=...)")
         return identifier()
     return identifier
+
+
+def unknown_name(kind, name, names, otherwise=""):
+    """The ValueError for a name that stands for nothing, with the one that was probably meant, or else all."""
+    near = difflib.get_close_matches(str(name), names, 3)
+    near.sort(key=lambda known: sorted(known) != sorted(str(name)))  # swapped letters are the likeliest slip
+    short = sorted(known for known in names if known.islower()) or sorted(names)
+    fix = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(short)}{otherwise}"
+    return ValueError(f"{'An' if kind[0] in 'aeiou' else 'A'} {kind} is an object, a function or a known name. Received: "
+                      f"{name!r}; {fix}")
 
 
 def checked(kind, thing):
@@ -60,3 +66,11 @@ def from_saved(kind, config, names, custom_objects=None):
     if isinstance(config, dict) and "module" in config:
         return deserialize_keras_object(config, custom_objects)
     return from_identifier(kind, config, {**names, **(custom_objects or {})})
+
+
+def unknown_attribute(module, name, names):
+    """The AttributeError for a name that a module does not have, with the one that was probably meant."""
+    by_letters = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(name.lower(), by_letters, 1, cutoff=0.7)
+    hint = f"; did you mean {by_letters[near[0]]!r}?" if near and not name.startswith("_") else ""
+    return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")

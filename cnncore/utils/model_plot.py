@@ -226,7 +226,7 @@ def plot_model(model, to_file="model.png", show_shapes=False, show_dtype=False, 
     if ending not in ("png", "svg", "pdf", "jpg", "jpeg", "gif", "ps"):
         raise ValueError(f"to_file ends in .png, .svg, .pdf, .jpg or .dot. Received: to_file={to_file!r}")
     write_bytes(path, _drawn(graph, ending))
-    return _display(path, ending)
+    return _display(path, ending, dpi)
 
 
 def _drawn(graph, ending):
@@ -239,7 +239,7 @@ def _drawn(graph, ending):
                           "https://graphviz.org/download), or write a .dot file") from error
 
 
-def _display(path, ending):
+def _display(path, ending, dpi):
     """The picture as a notebook shows it; None elsewhere."""
     import sys
 
@@ -248,4 +248,4 @@ def _display(path, ending):
         return None
     from IPython import display
 
-    return display.SVG(filename=path) if ending == "svg" else display.Image(filename=path)
+    return display.SVG(filename=path) if ending == "svg" else display.Image(filename=path, retina=dpi >= 150)

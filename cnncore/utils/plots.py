@@ -65,7 +65,10 @@ def plot_history(history, epochs=None):
             axes.legend(frameon=False)
         axes.set_title(name.replace("_", " "))
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        left, right = axes.get_xlim()
+        if right - left < 1:  # a single epoch
+            axes.set_xlim(left - 0.5, right + 0.5)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     return made
@@ -75,7 +78,7 @@ def plot_history(history, epochs=None):
 
 def plot_filters(layer, filters=32, channel=None, columns=8):
     """The filters of a convolution as small pictures: in colour where they look at three channels, else one channel of
-    each, red above 0 and blue below.
+    each, red above 0 and blue below. All have one scale; what is far stronger than most filters is cut off.
 
     Args:
         layer: layer whose first weight is a kernel (height, width, channels, filters), such as Conv2D.
@@ -105,10 +108,12 @@ def plot_filters(layer, filters=32, channel=None, columns=8):
     of = "" if shown == count else f" of {count}"
     what = "" if colour or channels == 1 else f", input channel {channel or 0} of {channels}"
     made, axes = _grid(shown, columns, f"{layer.name}: {shown}{of} filters {height}×{width}{what}")
-    limit = np.abs(pictures).max() or 1
+    # One scale for all, where a single filter that is far stronger than the others does not take their colours away.
+    strengths = np.abs(pictures).reshape(-1, shown).max(axis=0)
+    limit = min(strengths.max(), 1.5 * np.median(strengths)) or 1
     for i, one in enumerate(axes):
         if colour:
-            one.imshow((kernel[..., i] / limit + 1) / 2)
+            one.imshow((np.clip(kernel[..., i] / limit, -1, 1) + 1) / 2)
         else:
             one.imshow(pictures[..., i], cmap="RdBu_r", vmin=-limit, vmax=limit)
     return made

@@ -95,7 +95,7 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
         Model: "sequential"
         ...
     """
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.table import Column, Table
     from rich.text import Text
 
@@ -129,14 +129,14 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
             cells.append(_trainable_cell(layer))
         table.add_row(*cells)
 
+    lines = [Text.assemble((f" {title}: ", "bold"), (f"{count:,}", _NUMBER), f" ({_readable(size)})")
+             for title, count, size in _totals(model)]
     plain = {"force_terminal": False, "color_system": None} if print_fn else {}
     console = Console(highlight=False, **plain)
     if print_fn:
         console.begin_capture()
-    console.print(Text(f'Model: "{model.name}"', "bold"))
-    console.print(table)
-    for title, count, size in _totals(model):
-        console.print(Text.assemble((f" {title}: ", "bold"), (f"{count:,}", _NUMBER), f" ({_readable(size)})"))
+    # All at once: a notebook shows each call's output apart from the others.
+    console.print(Group(Text(f'Model: "{model.name}"', "bold"), table, *lines))
     if print_fn:
         print_fn(console.end_capture())
 
