@@ -99,7 +99,7 @@ def test_a_workload_trains_in_numpy_as_it_does_in_cnncore(name, monkeypatch):
 
     import cnncore
 
-    monkeypatch.setattr(import_module("cnncore.ops.conv2d"), "_strict", True)  # three steps of Adam magnify small differences
+    monkeypatch.setattr(import_module("cnncore.ops.conv2d"), "_strict", True)  # Adam magnifies small differences
     workload = WORKLOADS[name]
     workload = dataclasses.replace(workload, layers=tuple(a for a in workload.layers if a[0] != "dropout"))
     rng = np.random.default_rng(1)
