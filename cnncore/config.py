@@ -118,7 +118,8 @@ def show_config():
           + (f"; CNNCORE_ISA={os.environ['CNNCORE_ISA']}" if os.environ.get("CNNCORE_ISA") else "") + ")")
     print(f"Threads: {_core.threads()} ({_threads_reason})")
     print(f"OpenMP runtimes: {', '.join(openmp_runtimes()) or 'none'}")
-    print(f"Convolutions: {'direct kernels only (strict)' if strict() else 'direct and Winograd F(4x4, 3x3)'}")
+    fast = "matrix tiles (products of pairs of bfloat16)" if _core.has_tiles() else "Winograd F(4x4, 3x3)"
+    print(f"Kernels: {'direct only (strict)' if strict() else 'direct and ' + fast}")
 
 
 def _start():
