@@ -129,7 +129,7 @@ def on_keras_tensors(function):
     """The same operation, which becomes part of a graph where it is given KerasTensors."""
     @functools.wraps(function)
     def operation(*args, **kwargs):
-        for value in args:
+        for value in (*args, *kwargs.values()):
             if type(value) is KerasTensor or (type(value) in (list, tuple) and is_symbolic(value)):
                 return _call(function.__name__, *args, **kwargs)
         return function(*args, **kwargs)

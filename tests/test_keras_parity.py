@@ -19,7 +19,7 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 15):
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "keras-compatibility.md"
 ROOMS = ("layers", "callbacks", "losses", "metrics", "optimizers", "optimizers.schedules", "initializers", "regularizers",
          "constraints", "utils", "datasets", "activations", "backend", "preprocessing", "preprocessing.image", "saving",
-         "models")
+         "models", "ops", "ops.image", "random")
 CLASSES = ("Model", "Sequential", "Layer")
 
 

@@ -34,7 +34,7 @@ class _Mixing(RandomImageLayer):
             raise ValueError(f"{self._described()} mixes labels of one number for each class. Received: labels of shape "
                              f"{tuple(labels.shape)}; use to_categorical")
         weight = ops.reshape(drawn["weight"], (-1,) + (1,) * (len(labels.shape) - 1))
-        return weight * labels + (1.0 - weight) * ops.take(labels, drawn["order"])
+        return weight * labels + (1.0 - weight) * ops.take(labels, drawn["order"], axis=0)
 
     def _change_masks(self, masks, drawn):
         return self._change(masks, drawn)
@@ -79,7 +79,7 @@ class MixUp(_Mixing):
 
     def _change(self, x, drawn):
         weight = per_image(drawn["weight"])
-        return weight * x + (1.0 - weight) * ops.take(x, drawn["order"])
+        return weight * x + (1.0 - weight) * ops.take(x, drawn["order"], axis=0)
 
     def get_config(self):
         return {**super().get_config(), "alpha": self.alpha}
@@ -117,7 +117,7 @@ class CutMix(_Mixing):
         return {"inside": _inside(x, columns, rows), "weight": 1.0 - area, "order": random_order(batch, self._state)}
 
     def _change(self, x, drawn):
-        return ops.where(drawn["inside"], ops.take(x, drawn["order"]), x)
+        return ops.where(drawn["inside"], ops.take(x, drawn["order"], axis=0), x)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}

@@ -4,16 +4,30 @@ import inspect
 from cnncore.layers.layer import Layer
 from cnncore.utils.naming import auto_name, to_snake_case
 
-_TYPES = {"getitem": "GetItem", "abs": "Absolute", "divide": "TrueDivide"}  # where Keras has other words than `ops`
-_OPERANDS = frozenset(("x", "x1", "x2", "xs", "value", "condition", "indices", "index", "constant_values"))
+_TYPES = {"abs": "Absolute", "allclose": "AllClose", "divide": "TrueDivide", "getitem": "GetItem", "psnr": "PSNR",
+          "searchsorted": "SearchSorted"}  # where Keras has other words than `ops`
+_OPERANDS = frozenset((
+    "a", "array", "beta", "choicelist", "condition", "condlist", "constant_values", "data", "depthwise_kernel",
+    "gamma", "index", "indices", "inputs", "kernel", "mean", "output", "pointwise_kernel", "predictions", "scale",
+    "segment_ids", "sorted_sequence", "target", "targets", "updates", "value", "values", "variable", "variance",
+    "weights", "x", "x1", "x2", "xs"))
 
 # Where Keras has the classes of its operations; files name them. `numpy` holds all others.
-_MODULES = {"keras.src.ops.nn": ("celu elu gelu hard_sigmoid hard_silu leaky_relu log_sigmoid log_softmax one_hot relu "
-                                 "relu6 selu sigmoid silu softmax softplus softsign").split(),
-            "keras.src.ops.math": ["rsqrt"], "keras.src.ops.core": ["cast", "convert_to_tensor"]}
-_OWN = frozenset(("avg_pool2d batch_norm_infer batch_norm_train conv2d dense dropout exponential global_avg_pool2d "
-                  "global_max_pool2d hard_swish linear max_pool2d mish sigmoid_cross_entropy softmax_cross_entropy "
-                  "swish").split())  # operations that Keras has no class for
+_MODULES = {
+    "keras.src.ops.nn": (
+        "adaptive_average_pool adaptive_max_pool average_pool binary_crossentropy categorical_crossentropy celu "
+        "conv conv_transpose depth_to_space depthwise_conv elu gelu glu hard_shrink hard_sigmoid hard_silu "
+        "hard_tanh leaky_relu log_sigmoid log_softmax max_pool moments multi_hot normalize one_hot psnr relu relu6 "
+        "selu separable_conv sigmoid silu soft_shrink softmax softplus softsign space_to_depth "
+        "sparse_categorical_crossentropy sparse_plus sparse_sigmoid sparsemax squareplus tanh_shrink threshold").split(),
+    "keras.src.ops.math": "erf erfc erfinv in_top_k logsumexp rsqrt segment_sum top_k".split(),
+    "keras.src.ops.core": "cast convert_to_tensor saturate_cast stop_gradient unstack".split(),
+    "keras.src.ops.linalg": ["norm"]}
+_OWN = frozenset((  # operations that Keras has no class for, or one that is called in another way
+    "avg_pool2d batch_norm_infer batch_norm_train batch_normalization conv2d conv2d_transpose dense depthwise_conv2d "
+    "diagonal dropout exponential full_like get_item global_avg_pool2d global_max_pool2d hard_swish isclose "
+    "layer_normalization linear max_pool2d mish quantile rms_normalization select sigmoid_cross_entropy slice "
+    "slice_update softmax_cross_entropy swish trace").split())
 _NEUTRAL = (None, False, 0, -1, "constant", "float32")  # values of arguments that only Keras has
 
 

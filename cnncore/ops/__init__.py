@@ -31,9 +31,65 @@ from cnncore.ops.activations import (
     tanh_shrink,
     threshold,
 )
+from cnncore.ops.arrangement import (
+    append,
+    array_split,
+    depth_to_space,
+    diag,
+    diagonal,
+    diff,
+    dot,
+    dstack,
+    fliplr,
+    flipud,
+    get_item,
+    hstack,
+    inner,
+    outer,
+    ravel,
+    roll,
+    rot90,
+    searchsorted,
+    select,
+    slice_update,
+    space_to_depth,
+    swapaxes,
+    tensordot,
+    trace,
+    unstack,
+    vdot,
+    vstack,
+)
+from cnncore.ops.arrangement import slice_of as slice
 from cnncore.ops.batch_norm import batch_norm_infer, batch_norm_train
 from cnncore.ops.conv2d import conv2d
 from cnncore.ops.conv2d_transpose import conv2d_transpose
+from cnncore.ops.creation import (
+    arange,
+    empty,
+    empty_like,
+    eye,
+    full,
+    full_like,
+    identity,
+    linspace,
+    logspace,
+    meshgrid,
+    multi_hot,
+    ones,
+    ones_like,
+    tri,
+    tril,
+    triu,
+    zeros,
+    zeros_like,
+)
+from cnncore.ops.crossentropy import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    psnr,
+    sparse_categorical_crossentropy,
+)
 from cnncore.ops.dense import dense
 from cnncore.ops.depthwise_conv2d import depthwise_conv2d
 from cnncore.ops.dropout import dropout
@@ -76,6 +132,11 @@ from cnncore.ops.elementwise import (
     subtract,
     where,
 )
+from cnncore.ops.indexing import (
+    bincount,
+    segment_sum,
+    take_along_axis,
+)
 from cnncore.ops.matmul import matmul
 from cnncore.ops.movement import (
     broadcast_to,
@@ -95,6 +156,57 @@ from cnncore.ops.movement import (
     tile,
     transpose,
 )
+from cnncore.ops.numeric import (
+    absolute,
+    allclose,
+    array,
+    convert_to_numpy,
+    convert_to_tensor,
+    copy,
+    cosh,
+    deg2rad,
+    divide_no_nan,
+    dtype,
+    erf,
+    erfc,
+    erfinv,
+    exp2,
+    fmod,
+    heaviside,
+    hypot,
+    is_tensor,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    log2,
+    log10,
+    logaddexp,
+    logical_xor,
+    nan_to_num,
+    ndim,
+    rad2deg,
+    saturate_cast,
+    shape,
+    sinh,
+    size,
+    stop_gradient,
+    tan,
+    true_divide,
+    trunc,
+)
+from cnncore.ops.order import (
+    argsort,
+    cumprod,
+    cumsum,
+    in_top_k,
+    median,
+    quantile,
+    sort,
+    top_k,
+)
 from cnncore.ops.pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from cnncore.ops.reductions import all, any, argmax, argmin, max, mean, min, prod, sum
 from cnncore.ops.softmax import log_softmax, sigmoid_cross_entropy, softmax, softmax_cross_entropy
@@ -108,24 +220,58 @@ from cnncore.ops.spatial import (
     max_pool,
     separable_conv,
 )
+from cnncore.ops.statistics import (
+    amax,
+    amin,
+    average,
+    batch_normalization,
+    count_nonzero,
+    layer_normalization,
+    logsumexp,
+    moments,
+    norm,
+    normalize,
+    ptp,
+    rms_normalization,
+    std,
+    var,
+)
 from cnncore.symbolic import on_keras_tensors
-from cnncore.tensor import convert as convert_to_tensor
 
 __all__ = [
-    "abs", "adaptive_average_pool", "adaptive_max_pool", "add", "all", "any", "argmax", "argmin", "average_pool",
-    "avg_pool2d", "batch_norm_infer", "batch_norm_train", "broadcast_to", "cast", "ceil", "celu", "clip",
-    "concatenate", "conv", "conv2d", "conv2d_transpose", "conv_transpose", "convert_to_tensor", "cos", "dense",
-    "depthwise_conv", "depthwise_conv2d", "divide", "dropout", "elu", "equal", "exp", "expand_dims", "expm1",
-    "exponential", "flip", "floor", "floor_divide", "gelu", "getitem", "global_avg_pool2d", "global_max_pool2d",
-    "glu", "greater", "greater_equal", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
-    "leaky_relu", "less", "less_equal", "linear", "log", "log1p", "log_sigmoid", "log_softmax", "logical_and",
-    "logical_not", "logical_or", "matmul", "max", "max_pool", "max_pool2d", "maximum", "mean", "min", "minimum",
-    "mish", "mod", "moveaxis", "multiply", "negative", "not_equal", "one_hot", "pad", "power", "prod", "reciprocal",
-    "relu", "relu6", "repeat", "reshape", "round", "rsqrt", "selu", "separable_conv", "sigmoid",
-    "sigmoid_cross_entropy", "sign", "silu", "sin", "soft_shrink", "softmax", "softmax_cross_entropy", "softplus",
-    "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "split", "sqrt", "square", "squareplus", "squeeze",
-    "stack", "subtract", "sum", "swish", "take", "tanh", "tanh_shrink", "threshold", "tile", "transpose", "where",
+    "abs", "absolute", "adaptive_average_pool", "adaptive_max_pool", "add", "all", "allclose", "amax", "amin",
+    "any", "append", "arange", "argmax", "argmin", "argsort", "array", "array_split", "average", "average_pool",
+    "avg_pool2d", "batch_norm_infer", "batch_norm_train", "batch_normalization", "binary_crossentropy", "bincount",
+    "broadcast_to", "cast", "categorical_crossentropy", "ceil", "celu", "clip", "concatenate", "conv", "conv2d",
+    "conv2d_transpose", "conv_transpose", "convert_to_numpy", "convert_to_tensor", "copy", "cos", "cosh",
+    "count_nonzero", "cumprod", "cumsum", "deg2rad", "dense", "depth_to_space", "depthwise_conv",
+    "depthwise_conv2d", "diag", "diagonal", "diff", "divide", "divide_no_nan", "dot", "dropout", "dstack", "dtype",
+    "elu", "empty", "empty_like", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand_dims", "expm1",
+    "exponential", "eye", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmod", "full", "full_like", "gelu",
+    "get_item", "getitem", "global_avg_pool2d", "global_max_pool2d", "glu", "greater", "greater_equal",
+    "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "heaviside", "hstack", "hypot",
+    "identity", "in_top_k", "inner", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+    "layer_normalization", "leaky_relu", "less", "less_equal", "linear", "linspace", "log", "log10", "log1p",
+    "log2", "log_sigmoid", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logspace", "logsumexp", "matmul", "max", "max_pool", "max_pool2d", "maximum", "mean", "median", "meshgrid",
+    "min", "minimum", "mish", "mod", "moments", "moveaxis", "multi_hot", "multiply", "nan_to_num", "ndim",
+    "negative", "norm", "normalize", "not_equal", "one_hot", "ones", "ones_like", "outer", "pad", "power", "prod",
+    "psnr", "ptp", "quantile", "rad2deg", "ravel", "reciprocal", "relu", "relu6", "repeat", "reshape",
+    "rms_normalization", "roll", "rot90", "round", "rsqrt", "saturate_cast", "searchsorted", "segment_sum",
+    "select", "selu", "separable_conv", "shape", "sigmoid", "sigmoid_cross_entropy", "sign", "silu", "sin", "sinh",
+    "size", "slice", "slice_update", "soft_shrink", "softmax", "softmax_cross_entropy", "softplus", "softsign",
+    "sort", "space_to_depth", "sparse_categorical_crossentropy", "sparse_plus", "sparse_sigmoid", "sparsemax",
+    "split", "sqrt", "square", "squareplus", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum",
+    "swapaxes", "swish", "take", "take_along_axis", "tan", "tanh", "tanh_shrink", "tensordot", "threshold", "tile",
+    "top_k", "trace", "transpose", "tri", "tril", "triu", "true_divide", "trunc", "unstack", "var", "vdot",
+    "vstack", "where", "zeros", "zeros_like",
 ]
 
-_wrapped = {globals()[name]: on_keras_tensors(globals()[name]) for name in __all__}  # aliases stay the same function
+_NO_PARTS = ("arange", "array", "bincount", "convert_to_numpy", "dtype", "empty", "eye", "full", "get_item", "identity",
+             "is_tensor", "linspace", "logspace", "ndim", "ones", "shape", "size", "tri", "zeros")  # no part of a graph
+
+_wrapped = {globals()[name]: globals()[name] if name in _NO_PARTS else on_keras_tensors(globals()[name])
+            for name in __all__}  # aliases stay the same function
 globals().update({name: _wrapped[globals()[name]] for name in __all__})
+
+from cnncore.ops import image  # noqa: E402, F401 - its functions are made of those above

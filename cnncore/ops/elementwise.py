@@ -147,9 +147,15 @@ def ceil(x):
     return unary("ceil", x)
 
 
-def round(x):
-    """The nearest whole number, halves to even."""
-    return unary("round", x)
+def round(x, decimals=0):
+    """The nearest number of so many decimal places, halves to even."""
+    x = convert(x)
+    if x.dtype != "float32" and decimals >= 0:
+        return x
+    if not decimals:
+        return unary("round", x)
+    scale = 10.0**decimals
+    return cast(divide(unary("round", multiply(cast(x, "float32"), scale)), scale), x.dtype)
 
 
 def clip(x, x_min, x_max):
@@ -281,6 +287,7 @@ def _operand(value, other):
 
 def binary(function, a, b):
     """function(a, b) for a function of two numbers; the later dtype of bool, uint8, int32, int64, float32 wins."""
+    a, b = (x if isinstance(x, (Tensor, bool, int, float)) else convert(x) for x in (a, b))
     a, b = _operand(a, b), _operand(b, a)
     if a.dtype != b.dtype:
         known = [t.dtype for t in (a, b) if t.dtype in _ORDER]
@@ -405,8 +412,11 @@ class Where(Op):
         return calls
 
 
-def where(condition, x1, x2):
+def where(condition, x1=None, x2=None):
     """x1 where the condition holds, x2 elsewhere, in float32, with broadcasting."""
+    if x1 is None or x2 is None:
+        raise ValueError("where takes a condition and two arrays to choose from. Received: one missing; the places where "
+                         "the condition holds are numpy.nonzero's")
     from cnncore.ops.movement import broadcast_to
 
     condition, x1, x2 = cast(convert(condition), "bool"), _operand(x1, x2), _operand(x2, x1)

@@ -5,7 +5,24 @@ import numpy as np
 
 from cnncore import _core
 from cnncore.op import Op, Spec, apply
+from cnncore.ops.patches import (
+    crop_images,
+    elastic_transform,
+    extract_patches,
+    gaussian_blur,
+    hsv_to_rgb,
+    map_coordinates,
+    pad_images,
+    perspective_transform,
+    rgb_to_grayscale,
+    rgb_to_hsv,
+    sobel_edges,
+)
 from cnncore.tensor import Tensor, convert
+
+__all__ = ["affine_transform", "crop_images", "elastic_transform", "extract_patches", "gaussian_blur", "hsv_to_rgb",
+           "map_coordinates", "pad_images", "perspective_transform", "resize", "rgb_to_grayscale", "rgb_to_hsv",
+           "sobel_edges"]
 
 FILLS = {"constant": "grid-constant", "nearest": "nearest", "reflect": "reflect", "mirror": "mirror",
           "wrap": "grid-wrap"}  # Keras's words, and what its backends do

@@ -112,10 +112,14 @@ def transpose(x, axes=None):
 
 
 def moveaxis(x, source, destination):
-    """x with one axis moved to another place."""
+    """x with one axis, or each of several, moved to another place."""
     x = convert(x)
-    order = [i for i in range(x.ndim) if i != source % x.ndim]
-    order.insert(destination % x.ndim, source % x.ndim)
+    sources, places = ([axis] if isinstance(axis, int) else list(axis) for axis in (source, destination))
+    if len(sources) != len(places):
+        raise ValueError(f"moveaxis takes a place for each axis. Received: source={source}, destination={destination}")
+    order = [i for i in range(x.ndim) if i not in [axis % x.ndim for axis in sources]]
+    for place, axis in sorted((place % x.ndim, axis % x.ndim) for place, axis in zip(places, sources, strict=True)):
+        order.insert(place, axis)
     return transpose(x, order)
 
 
@@ -300,20 +304,28 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     return x
 
 
-def repeat(x, repeats, axis):
-    """Each element `repeats` times in a row along an axis."""
+def repeat(x, repeats, axis=None):
+    """Each element `repeats` times in a row along an axis; of all elements in a row where the axis is None."""
     x = convert(x)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
     (axis,) = normal_axes(axis, x.ndim)
+    if np.ndim(repeats):  # a number for each element
+        counts = np.broadcast_to(np.asarray(repeats), x.shape[axis:axis + 1])
+        return take(x, np.repeat(np.arange(x.shape[axis], dtype="int32"), counts), axis)
     wide = broadcast_to(expand_dims(x, axis + 1), x.shape[:axis + 1] + (repeats,) + x.shape[axis + 1:])
     return reshape(wide, x.shape[:axis] + (x.shape[axis] * repeats,) + x.shape[axis + 1:])
 
 
 def tile(x, repeats):
-    """The whole array `repeats` times along each axis."""
+    """The whole array `repeats` times along each axis; new axes stand in front."""
     x = convert(x)
+    repeats = [repeats] if isinstance(repeats, int) else list(repeats)
+    repeats = [1] * (x.ndim - len(repeats)) + repeats
+    x = reshape(x, (1,) * (len(repeats) - x.ndim) + x.shape)
     for axis, times in enumerate(repeats):
         if times != 1:
-            x = concatenate([x] * times, axis)
+            x = concatenate([x] * times, axis) if times else getitem(x, (slice(None),) * axis + (slice(0, 0),))
     return x
 
 
@@ -333,9 +345,11 @@ class Take(Op):
         return [_core.take_dx(d_outputs[0], inputs[1], dx.buffer, dx.accumulate)] if dx else []
 
 
-def take(x, indices, axis=0):
-    """The slices of x at these whole numbers along an axis."""
+def take(x, indices, axis=None):
+    """The slices of x at these whole numbers along an axis; of all elements in a row where the axis is None."""
     x, indices = convert(x), convert(indices)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
     if indices.dtype == "bool":
         raise TypeError("Tensors are indexed by whole numbers and slices. Received: a bool array; use np.nonzero first")
     if not indices.buffer.is_promise and indices.size:
@@ -365,6 +379,10 @@ class OneHot(Op):
         return [_core.one_hot(inputs[0], outputs[0])]
 
 
-def one_hot(x, num_classes):
-    """Rows of zeros with a 1 at each label; a label out of range gives zeros."""
-    return apply(OneHot(num_classes), cast(convert(x), "int32").detach())
+def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
+    """Zeros with a 1 at each label along a new axis; a label out of range gives zeros."""
+    if sparse:
+        raise ValueError("one_hot gives arrays. Received: sparse=True")
+    y = apply(OneHot(num_classes), cast(convert(x), "int32").detach())
+    y = y if axis in (-1, y.ndim - 1) else moveaxis(y, -1, axis)
+    return y if dtype in (None, "float32") else cast(y, dtype)

@@ -1,6 +1,8 @@
 """Sums, means, extremes and products over axes."""
 import math
 
+import numpy as np
+
 from cnncore import _core
 from cnncore.op import Op, Spec, apply
 from cnncore.ops.elementwise import accumulate_calls, cast
@@ -131,19 +133,36 @@ def mean(x, axis=None, keepdims=False):
     return _reduce("sum", x, axis, keepdims, mean=True)
 
 
-def max(x, axis=None, keepdims=False):
-    """The largest over axes; equal ones share the gradient."""
-    return _reduce("max", x, axis, keepdims)
+def max(x, axis=None, keepdims=False, initial=None):
+    """The largest over axes, or `initial` where that is larger; equal ones share the gradient."""
+    from cnncore.ops.elementwise import maximum
+
+    if initial is None:
+        return _reduce("max", x, axis, keepdims)
+    x = convert(x)
+    if x.size:
+        return maximum(_reduce("max", x, axis, keepdims), initial)
+    kept = [n for i, n in enumerate(x.shape) if i not in normal_axes(axis, x.ndim)]
+    return cast(convert(np.full([1] * x.ndim if keepdims else kept, initial, "float32")), x.dtype)
 
 
-def min(x, axis=None, keepdims=False):
-    """The smallest over axes; equal ones share the gradient."""
-    return _reduce("min", x, axis, keepdims)
+def min(x, axis=None, keepdims=False, initial=None):
+    """The smallest over axes, or `initial` where that is smaller; equal ones share the gradient."""
+    from cnncore.ops.elementwise import minimum
+
+    if initial is None:
+        return _reduce("min", x, axis, keepdims)
+    x = convert(x)
+    if x.size:
+        return minimum(_reduce("min", x, axis, keepdims), initial)
+    kept = [n for i, n in enumerate(x.shape) if i not in normal_axes(axis, x.ndim)]
+    return cast(convert(np.full([1] * x.ndim if keepdims else kept, initial, "float32")), x.dtype)
 
 
-def prod(x, axis=None, keepdims=False):
+def prod(x, axis=None, keepdims=False, dtype=None):
     """The product over axes."""
-    return _reduce("product", x, axis, keepdims)
+    y = _reduce("product", x, axis, keepdims)
+    return y if dtype is None else cast(y, dtype)
 
 
 def any(x, axis=None, keepdims=False):

@@ -1,5 +1,5 @@
 """Softmax, its logarithm, and the cross-entropy fused with it."""
-from cnncore import _core
+from cnncore import _core, executor
 from cnncore.op import Op, Spec, apply
 from cnncore.ops.elementwise import cast, unary
 from cnncore.tensor import convert
@@ -87,7 +87,12 @@ def softmax_cross_entropy(logits, labels):
     """The cross-entropy of softmax(logits), (..., classes), with int labels (...) or probabilities (..., classes)."""
     labels = convert(labels)
     labels = cast(labels, "float32" if labels.dtype == "float32" else "int32")
-    return apply(SoftmaxCrossEntropy(), cast(convert(logits), "float32"), labels.detach())
+    logits = cast(convert(logits), "float32")
+    if labels.requires_grad and executor.grad_enabled():  # what a model says of the labels is learned too
+        from cnncore.ops.reductions import sum as total
+
+        return unary("negative", total(labels * log_softmax(logits), -1))
+    return apply(SoftmaxCrossEntropy(), logits, labels.detach())
 
 
 def sigmoid_cross_entropy(logits, targets):
