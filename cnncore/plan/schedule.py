@@ -1,12 +1,14 @@
 """The order of a plan's calls: which it needs, which go depth first together, and where threads wait for each other."""
 from typing import NamedTuple
 
+from cnncore import _core
 from cnncore.plan import memory
 
 CACHE_BYTES = 1 << 20  # what a block of images should touch at once, so that it stays in a core's own cache
 MOST_SLOTS = 32
 CHAINED_BYTES = 1 << 17  # gradients of weights that take less stay in the cache anyway
 SMALL_BYTES = 1 << 17  # runs of calls that touch less are left as they are: they stay in the cache anyway
+THREAD_IMAGES = 4  # of a batch that keep a thread busy: with fewer, threads share every image instead
 
 
 class Group(NamedTuple):
@@ -113,13 +115,15 @@ def depth_first(calls):
 
 
 def make_groups(calls, runs, kept):
-    """Groups of the runs: what lives inside each, and how many images a block takes."""
+    """Groups of the runs: what lives inside each, and how many images a block takes; none where threads would have too
+    few images each."""
     users = {}
     for i, call in enumerate(calls):
         for buffer in call.buffers:
             users.setdefault(buffer.root, set()).add(i)
     return [_group(calls, first, count, users, kept) for first, count in runs
-            if sum(buffer.nbytes for call in calls[first:first + count] for buffer in call.buffers) > SMALL_BYTES]
+            if images_of(calls[first]) >= THREAD_IMAGES * _core.threads()
+            and sum(buffer.nbytes for call in calls[first:first + count] for buffer in call.buffers) > SMALL_BYTES]
 
 
 def _group(calls, first, count, users, kept):
