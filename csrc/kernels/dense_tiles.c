@@ -80,8 +80,10 @@ KERNEL_RUN(dense_tiles) {
                     multiply_tiles(&p, n1 - n, u1 - u);
                 }
         }
-        sums_target t = {a->y + n0 * a->units + u0, a->units, a->b ? a->b + u0 : NULL, a->activation == CNN_RELU};
-        if (a->slots > 1) t = (sums_target){a->partial + (slot * a->batch + n0) * a->units + u0, a->units, NULL, 0};
+        tiles_target t = {a->y + n0 * a->units + u0, a->units, a->b ? a->b + u0 : NULL, NULL, 0,
+                          a->activation == CNN_RELU};
+        if (a->slots > 1)
+            t = (tiles_target){a->partial + (slot * a->batch + n0) * a->units + u0, a->units, NULL, NULL, 0, 0};
         put_sums(sums, SUMS_STEP, n1 - n0, u1 - u0, &t);
     }
     tiles_end();
@@ -106,24 +108,17 @@ KERNEL_WORK(dense_tiles_dx) {
     size_t numbers = 2 * cut.rows * cut.plane_step + cut.columns * cut.chunks * SPLIT_RUN * 2;
     return (cnn_work){
         ceil_div(a->depth, cut.columns), 1, 0,
-        2 * round_up(cut.chunks, 8) * sizeof(int64_t) + numbers * sizeof(bf16) + 2 * WIDE * WIDE * sizeof(float)};
+        2 * round_up(cut.chunks, 8) * sizeof(int64_t) + numbers * sizeof(bf16) + WIDE * WIDE * sizeof(float)};
 }
 
 KERNEL_RUN(dense_tiles_dx) {
     tiles_dx_blocks cut = tiles_dx_cut(a);
-    float *sums = scratch;
-    int64_t *row_at = (int64_t *)(sums + 2 * WIDE * WIDE), *column_at = row_at + round_up(cut.chunks, 8);
+    float *room = scratch;
+    int64_t *row_at = (int64_t *)(room + WIDE * WIDE), *column_at = row_at + round_up(cut.chunks, 8);
     bf16 *h = (bf16 *)(column_at + round_up(cut.chunks, 8)), *l = h + cut.rows * cut.plane_step;
     bf16 *columns = l + cut.rows * cut.plane_step;
     int stream = !a->accumulate && a->depth % CACHE_LINE == 0 && (uintptr_t)a->dx % 64 == 0 &&
                  a->batch * a->depth * (int64_t)sizeof(float) >= STREAM_BYTES;
-    sums_to_put put[2] = {0};
-    for (int i = 0; i < 2; i++) {
-        put[i].behind = a->behind ? (const char *)a->behind - (const char *)a->dx : 0;
-        put[i].accumulate = a->accumulate;
-        put[i].stream = stream;
-    }
-    int turn = 0;
     chunks_in_order(cut.chunks, SPLIT_RUN, row_at);
     chunks_in_order(cut.chunks, SPLIT_PAIR, column_at);
     tiles_begin();
@@ -159,24 +154,18 @@ KERNEL_RUN(dense_tiles_dx) {
                                       .low = TILE_UNITS,
                                       .row_at = row_at,
                                       .column_at = column_at,
-                                      .chunks = cut.chunks,
-                                      .sum = sums + turn * WIDE * WIDE,
-                                      .sum_step = WIDE,
-                                      .meanwhile = &put[!turn],
-                                      .puts = ceil_div(put[!turn].rows, cut.chunks)};
-                    int64_t rows = min64(WIDE, n1 - n), width = min64(WIDE, k1 - k);
+                                      .chunks = cut.chunks};
+                    int64_t at = n * a->depth + k;
+                    tiles_target t = {a->dx + at,    a->depth, NULL,  a->behind ? a->behind + at : NULL,
+                                      a->accumulate, 0,        stream};
                     ask(&weights);
                     ask(&behind);
                     ask(&to);
-                    multiply_tiles(&p, rows, width);
-                    begin_put(&put[turn], NULL, width, 0);
-                    list_rows(&put[turn], p.sum, a->dx + n * a->depth + k, a->depth, rows);
-                    turn = !turn;
+                    multiply_and_put(&p, min64(WIDE, n1 - n), min64(WIDE, k1 - k), &t, room);
                 }
             }
         }
     }
-    put_rows(&put[!turn], WIDE);
     tiles_end();
     if (stream) _mm_sfence();
 }
@@ -247,19 +236,10 @@ KERNEL_RUN(dense_tiles_dw) {
                                           .row_at = row_at,
                                           .column_at = column_at,
                                           .chunks = chunks};
-                        int64_t m = min64(WIDE, rows - k), width = min64(WIDE, units - u);
-                        int accumulate = a->accumulate || n0 > 0, whole = m % TILE == 0 && width % TILE == 0;
-                        float *to = a->dw + (k0 + k) * a->units + u0 + u;
-                        p.sum = whole ? to : room;
-                        p.sum_step = whole ? a->units : WIDE;
-                        p.accumulate = whole && accumulate;
+                        tiles_target t = {
+                            a->dw + (k0 + k) * a->units + u0 + u, a->units, NULL, NULL, a->accumulate || n0 > 0, 0};
                         ask(&next);
-                        multiply_tiles(&p, m, width);
-                        if (whole) continue;
-                        sums_to_put put = {.accumulate = accumulate};
-                        begin_put(&put, NULL, width, 0);
-                        list_rows(&put, room, to, a->units, m);
-                        put_rows(&put, m);
+                        multiply_and_put(&p, min64(WIDE, rows - k), min64(WIDE, units - u), &t, room);
                     }
             }
         }

@@ -189,7 +189,6 @@ typedef struct {
     float b[WIDE], least; /* least: 0 for a ReLU */
     int64_t behind;       /* bytes from `to` to the output of the ReLU in front; 0 where there is none */
     int accumulate;
-    int stream; /* to memory, past the caches: every row of `to` begins at a cache line */
 } sums_to_put;
 
 /* What follows the next sums. */
@@ -201,19 +200,11 @@ static void begin_put(sums_to_put *t, const float *b, int64_t width, int relu) {
     t->width = width;
 }
 
-static void list_rows(sums_to_put *t, const float *sum, float *to, int64_t step, int64_t rows) {
-    for (int64_t i = 0; i < rows; i++) {
-        t->sum[i] = sum + i * WIDE;
-        t->to[i] = to + i * step;
-    }
-    t->rows = rows;
-}
-
 static void put_rows(sums_to_put *t, int64_t rows) {
     int64_t i = t->next, last = min64(t->rows, i + rows);
     vf b[2] = {load(t->b), load(t->b + LANES)}, least = set(t->least);
     t->next = last;
-    if (t->width == WIDE && !t->accumulate && !t->behind && !t->stream) {
+    if (t->width == WIDE && !t->accumulate && !t->behind) {
         for (; i < last; i++) {
             store(t->to[i], vmax(least, load(t->sum[i]) + b[0]));
             store(t->to[i] + LANES, vmax(least, load(t->sum[i] + LANES) + b[1]));
@@ -228,10 +219,7 @@ static void put_rows(sums_to_put *t, int64_t rows) {
             if (t->accumulate) v += load_n(to, n);
             v = vmax(least, v);
             if (t->behind) v = behind_relu(load_n((const float *)((const char *)to + t->behind), n), v);
-            if (t->stream && n == LANES)
-                _mm512_stream_ps(to, (__m512)v);
-            else
-                store_n(to, v, n);
+            store_n(to, v, n);
         }
 }
 
@@ -260,8 +248,10 @@ typedef struct {
 #define IF_BOTH(x) do { if (rows == 2 && columns == 2) { x; } } while (0)
 /* clang-format on */
 
-/* rows and columns: how many blocks of 16; constants wherever this is inlined. Sums are in tiles 0 to 3. */
-INLINE void multiply_tiles_of(const tile_product *t, const int rows, const int columns) {
+/* rows and columns: how many blocks of 16; they and `puts` are constants wherever this is inlined. Sums are in tiles 0
+ * to
+ * 3. Addresses are read from memory each time: kept in registers, they would be in the way of the call of put_rows. */
+INLINE void multiply_tiles_of(const tile_product *t, const int rows, const int columns, const int puts) {
     int64_t sum_bytes = t->sum_step * (int64_t)sizeof(float), row_bytes = t->row_bytes;
     if (t->accumulate) {
         TILE_LOAD(0, SUM_AT(0, 0), sum_bytes);
@@ -274,29 +264,26 @@ INLINE void multiply_tiles_of(const tile_product *t, const int rows, const int c
         IF_ROWS(TILE_ZERO(2));
         IF_BOTH(TILE_ZERO(3));
     }
-    const bf16 *h0 = t->h[0], *h1 = t->h[1], *l0 = t->l[0], *l1 = t->l[1];
-    const bf16 *high0 = t->columns[0], *high1 = t->columns[1], *low0 = high0 + t->low, *low1 = high1 + t->low;
-    const int64_t *row_at = t->row_at, *column_at = t->column_at;
     for (int64_t s = 0; s < t->chunks; s++) {
-        int64_t r = row_at[s], c = column_at[s];
-        if (t->meanwhile) put_rows(t->meanwhile, t->puts);
+        int64_t r = t->row_at[s], c = t->column_at[s];
+        if (puts) put_rows(t->meanwhile, t->puts);
         /* l h', h h', h l': each operand is loaded once. */
-        TILE_LOAD(4, l0 + r, row_bytes);
-        TILE_LOAD(6, high0 + c, 64);
-        IF_COLUMNS(TILE_LOAD(7, high1 + c, 64));
-        IF_ROWS(TILE_LOAD(5, l1 + r, row_bytes));
+        TILE_LOAD(4, t->l[0] + r, row_bytes);
+        TILE_LOAD(6, t->columns[0] + c, 64);
+        IF_COLUMNS(TILE_LOAD(7, t->columns[1] + c, 64));
+        IF_ROWS(TILE_LOAD(5, t->l[1] + r, row_bytes));
         TILE_MULTIPLY(0, 4, 6);
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
-        TILE_LOAD(4, h0 + r, row_bytes);
+        TILE_LOAD(4, t->h[0] + r, row_bytes);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
-        IF_ROWS(TILE_LOAD(5, h1 + r, row_bytes));
+        IF_ROWS(TILE_LOAD(5, t->h[1] + r, row_bytes));
         TILE_MULTIPLY(0, 4, 6);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
-        TILE_LOAD(6, low0 + c, 64);
+        TILE_LOAD(6, t->columns[0] + t->low + c, 64);
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
         IF_BOTH(TILE_MULTIPLY(3, 5, 7));
-        IF_COLUMNS(TILE_LOAD(7, low1 + c, 64));
+        IF_COLUMNS(TILE_LOAD(7, t->columns[1] + t->low + c, 64));
         TILE_MULTIPLY(0, 4, 6);
         IF_ROWS(TILE_MULTIPLY(2, 5, 6));
         IF_COLUMNS(TILE_MULTIPLY(1, 4, 7));
@@ -308,17 +295,27 @@ INLINE void multiply_tiles_of(const tile_product *t, const int rows, const int c
     IF_BOTH(TILE_STORE(3, SUM_AT(1, 1), sum_bytes));
 }
 
-static __attribute__((noinline)) void multiply_tiles_22(const tile_product *t) { multiply_tiles_of(t, 2, 2); }
-static __attribute__((noinline)) void multiply_tiles_21(const tile_product *t) { multiply_tiles_of(t, 2, 1); }
-static __attribute__((noinline)) void multiply_tiles_12(const tile_product *t) { multiply_tiles_of(t, 1, 2); }
-static __attribute__((noinline)) void multiply_tiles_11(const tile_product *t) { multiply_tiles_of(t, 1, 1); }
+/* clang-format off */
+#define MULTIPLY_TILES(name, rows, columns) \
+    static __attribute__((noinline)) void name(const tile_product *t) { multiply_tiles_of(t, rows, columns, 0); } \
+    static __attribute__((noinline)) void name##_and_put(const tile_product *t) { multiply_tiles_of(t, rows, columns, 1); }
+MULTIPLY_TILES(multiply_tiles_22, 2, 2)
+MULTIPLY_TILES(multiply_tiles_21, 2, 1)
+MULTIPLY_TILES(multiply_tiles_12, 1, 2)
+MULTIPLY_TILES(multiply_tiles_11, 1, 1)
+/* clang-format on */
 
 /* `rows` and `columns` of the sum, 1 to 32 of each. */
 static void multiply_tiles(const tile_product *t, int64_t rows, int64_t columns) {
-    if (rows > TILE)
-        columns > TILE ? multiply_tiles_22(t) : multiply_tiles_21(t);
+    int puts = t->meanwhile && t->puts;
+    if (rows > TILE && columns > TILE)
+        puts ? multiply_tiles_22_and_put(t) : multiply_tiles_22(t);
+    else if (rows > TILE)
+        puts ? multiply_tiles_21_and_put(t) : multiply_tiles_21(t);
+    else if (columns > TILE)
+        puts ? multiply_tiles_12_and_put(t) : multiply_tiles_12(t);
     else
-        columns > TILE ? multiply_tiles_12(t) : multiply_tiles_11(t);
+        puts ? multiply_tiles_11_and_put(t) : multiply_tiles_11(t);
 }
 
 /* Operands whose chunks stand in order: at[s] = s * step. */
@@ -326,24 +323,44 @@ static void chunks_in_order(int64_t chunks, int64_t step, int64_t *at) {
     for (int64_t s = 0; s < chunks; s++) at[s] = s * step;
 }
 
-/* ---- what becomes of sums -----------------------------------------------------------------------------------------
- */
-
-/* What becomes of sums in one go: to[rows][step] = act(b + sum). */
+/* What becomes of sums in one go: to[rows][step] = act(b + old + sum), behind a ReLU. */
 typedef struct {
     float *to;
     int64_t step;
-    const float *b; /* NULL, or [columns] */
-    int relu;
-} sums_target;
+    const float *b;      /* NULL, or [columns] */
+    const float *behind; /* NULL, or as `to` */
+    int accumulate, relu;
+    int stream; /* to memory, past the caches: `to` and all its rows begin at cache lines */
+} tiles_target;
 
-static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t columns, const sums_target *t) {
+static void put_sums(const float *sum, int64_t sum_step, int64_t rows, int64_t columns, const tiles_target *t) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j += LANES) {
-            int64_t n = min64(LANES, columns - j);
+            int64_t n = min64(LANES, columns - j), at = i * t->step + j;
             vf v = load(sum + i * sum_step + j);
             if (t->b) v += load_n(t->b + j, n);
+            if (t->accumulate) v += load_n(t->to + at, n);
             if (t->relu) v = vmax(set(0), v);
-            store_n(t->to + i * t->step + j, v, n);
+            if (t->behind) v = behind_relu(load_n(t->behind + at, n), v);
+            if (t->stream && n == LANES)
+                _mm512_stream_ps(t->to + at, (__m512)v);
+            else
+                store_n(t->to + at, v, n);
         }
+}
+
+/* Whole tiles of sums go to their place; others by way of `room`, [32][32]. */
+static void multiply_and_put(tile_product *p, int64_t rows, int64_t columns, const tiles_target *t, float *room) {
+    if (rows % TILE == 0 && columns % TILE == 0 && !t->b && !t->behind && !t->relu && !t->stream) {
+        p->sum = t->to;
+        p->sum_step = t->step;
+        p->accumulate = t->accumulate;
+        multiply_tiles(p, rows, columns);
+        return;
+    }
+    p->sum = room;
+    p->sum_step = WIDE;
+    p->accumulate = 0;
+    multiply_tiles(p, rows, columns);
+    put_sums(room, WIDE, rows, columns, t);
 }
