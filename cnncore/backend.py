@@ -1,6 +1,7 @@
 """What scripts ask of `keras.backend`: Keras's settings, names that start anew, and the functions that Keras 2 had."""
 from cnncore import ops
 from cnncore.config import (
+    backend,
     epsilon,
     floatx,
     image_data_format,
@@ -15,11 +16,6 @@ __all__ = ["backend", "clear_session", "epsilon", "floatx", "get_uid", "image_da
            "is_int_dtype", "is_keras_tensor", "set_epsilon", "set_floatx", "set_image_data_format"]
 _FUNCTIONS_NOW = {"function": "Model(inputs, outputs)", "gradients": "cnncore.GradientTape",
                   "learning_phase": "the argument training of call", "get_session": "nothing: there are no sessions"}
-
-
-def backend():
-    """The name of the engine: 'cnncore'."""
-    return "cnncore"
 
 
 def is_float_dtype(dtype):
