@@ -82,10 +82,10 @@ def get(identifier):
         return deserialize_keras_object(identifier)
     if isinstance(identifier, str):
         if identifier not in _FUNCTIONS:
-            from cnncore.saving import get_custom_objects
+            from cnncore.saving import get_registered_object
 
-            if identifier in get_custom_objects():
-                return get_custom_objects()[identifier]
+            if get_registered_object(identifier) is not None:
+                return get_registered_object(identifier)
             raise unknown_name("activation", identifier, _FUNCTIONS)
         return _FUNCTIONS[identifier]
     if not callable(identifier):

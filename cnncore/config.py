@@ -6,8 +6,9 @@ from pathlib import Path
 from cnncore import _core
 from cnncore.ops.conv2d import set_strict, strict
 
-__all__ = ["epsilon", "floatx", "get_num_threads", "image_data_format", "openmp_runtimes", "set_epsilon", "set_floatx",
-           "set_image_data_format", "set_num_threads", "set_strict", "show_config", "strict", "threads_available"]
+__all__ = ["backend", "epsilon", "floatx", "get_num_threads", "image_data_format", "openmp_runtimes", "set_epsilon",
+           "set_floatx", "set_image_data_format", "set_num_threads", "set_strict", "show_config", "strict",
+           "threads_available"]
 
 _settings = {"epsilon": 1e-7}
 _threads_reason = ""
@@ -147,6 +148,11 @@ def set_floatx(value):
     """Accepts 'float32'."""
     if value != "float32":
         raise ValueError(f"cnncore computes in float32. Received: {value!r}")
+
+
+def backend():
+    """The name of the engine: 'cnncore'."""
+    return "cnncore"
 
 
 def epsilon():

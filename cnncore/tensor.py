@@ -270,16 +270,27 @@ class Variable(Tensor):
     """A tensor that is changed in place: a weight, a moving average, a counter.
 
     Args:
-        value: initial value, copied.
+        initializer: initial value, copied; or an initializer, by name or as an object, which needs a shape.
+        shape: the shape, where it does not come with the value.
+        dtype: that of the value by default, float32 for an initializer.
         trainable: whether gradients reach it and optimizers change it.
-        name: shown in summaries and files.
+        autocast, aggregation, synchronization, layout: without effect, for other backends of Keras.
+        name: shown in summaries and files; 'variable' by default.
+
+    Raises:
+        ValueError: an initializer without a shape, or a value of another shape.
+
+    Example:
+        >>> Variable("zeros", shape=(2,), name="counts").numpy()
+        array([0., 0.], dtype=float32)
     """
 
     __slots__ = ("name", "path", "_trainable", "regularizer", "constraint")
 
-    def __init__(self, value, dtype=None, trainable=True, name="variable"):
-        super().__init__(value, dtype)
-        self.name, self.path = name, name
+    def __init__(self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none",
+                 synchronization="auto", name=None, layout=None):
+        super().__init__(_start(initializer, shape, dtype), dtype)
+        self.name = self.path = name or "variable"
         self.regularizer = self.constraint = None
         self.trainable = trainable
 
@@ -336,6 +347,21 @@ class Variable(Tensor):
         """Subtracts from the values in place."""
         with executor.no_grad():
             return self.assign(self - value)
+
+
+def _start(initializer, shape, dtype):
+    """The value that a variable begins with."""
+    if isinstance(initializer, str) or callable(initializer):
+        from cnncore import initializers
+
+        if shape is None:
+            raise ValueError("A variable that an initializer fills needs a shape. Received: "
+                             f"initializer={initializer!r}, shape=None; pass e.g. shape=(3,)")
+        return initializers.get(initializer)(tuple(shape), dtype=dtype or "float32")
+    if shape is not None and np.shape(initializer) != tuple(shape):
+        raise ValueError(f"A variable has its value's shape. Received: a value of shape {np.shape(initializer)}, "
+                         f"shape={tuple(shape)}")
+    return initializer
 
 
 def convert(value, dtype=None):

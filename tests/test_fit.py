@@ -154,7 +154,7 @@ def seen_rows(batches, epoch=0):
     found = []
     for first, rows in batches.epoch(epoch):
         batches.go_to(first)
-        found.append(batches.gather(rows)[0].numpy().reshape(rows, -1)[:, 0].tolist())
+        found.append(batches.gather(rows).numpy().reshape(rows, -1)[:, 0].tolist())
     return found
 
 
@@ -205,7 +205,7 @@ def test_arrays_of_every_kind_are_read_as_numbers(kind):
     x = np.random.default_rng(1).integers(0, 5, (9, 3)).astype("float32")
     given = KINDS[kind](x)
     batches = Batches(given, batch_size=4)
-    rows = np.concatenate([np.asarray(batches.gather(n)[0].numpy()) for first, n in batches.epoch(0)
+    rows = np.concatenate([np.asarray(batches.gather(n).numpy()) for first, n in batches.epoch(0)
                            if batches.go_to(first) is None])
     assert rows.dtype == np.float32
     np.testing.assert_array_equal(rows, x > 2 if kind == "bool" else x)

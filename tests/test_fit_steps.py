@@ -54,6 +54,39 @@ def test_a_step_of_ones_own_is_recorded_and_its_logs_are_shown():
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize(("x", "y", "kind"), [
+    (np.ones((4, 2)), None, "x"), ([np.ones((4, 2)), np.ones((4, 3))], None, "(list)"),
+    ((np.ones((4, 2)), np.ones((4, 3))), None, "(tuple)"), ({"a": np.ones((4, 2))}, None, "dict"),
+    (np.ones((4, 2)), np.ones(4), "(x, x)"),
+    (cnncore.utils.Dataset.from_tensor_slices(np.ones((4, 2))).batch(2), None, "x"),
+    ([(np.ones((4, 2)),)], None, "(x)"), ([(np.ones((4, 2)), np.ones(4))], None, "(x, x)"),
+])
+def test_a_step_of_ones_own_is_given_what_keras_gives_it(x, y, kind):
+    given = []
+
+    def name(data):
+        parts = [type(part).__name__ if isinstance(part, (list, tuple, dict)) else "x" for part in data] \
+            if isinstance(data, tuple) else []
+        return f"({', '.join(parts)})" if parts else type(data).__name__ if isinstance(data, dict) else "x"
+
+    class Own(cnncore.Model):
+        def train_step(self, data):
+            given.append(name(data))
+            return {}
+
+        def test_step(self, data):
+            given.append(name(data))
+            return {}
+
+    model = Own()
+    model.compile()
+    source = iter(x) if isinstance(x, list) and isinstance(x[0], tuple) else x
+    model.fit(source, y, verbose=0, **({"steps_per_epoch": 1} if source is not x else {}))
+    if source is x:
+        model.evaluate(x, y, verbose=0)
+    assert set(given) == {kind}
+
+
 def test_a_loss_of_ones_own_may_look_at_values_when_run_eagerly():
     seen = []
 

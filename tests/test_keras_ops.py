@@ -74,6 +74,8 @@ SMOOTH = {
     "transpose": [(CUBE,), (CUBE, (1, 0, 2))], "tril": [(SQUARE,), (CUBE, 1)], "triu": [(SQUARE, -1), (X,)],
     "trace": [(SQUARE,), (CUBE, 1, 1, 2)], "unstack": [(X,), (X, 4, 1)], "vstack": [([X, Y],), ([V, W],)],
     "sort": [(X,), (X, 0)], "select": [([X > 0, Y > 0], [X, Y], 0.5)], "meshgrid": [(V, W), (V,), (V, W, X[0])],
+    "linspace": [(X[0], Y[0], 3), (X[0], Y[0], 4, False), (X[0], 1.0, 5, True, True, None, 1)],
+    "logspace": [(X[0], Y[0], 3)],
     # products
     "dot": [(X, Z), (V, W), (CUBE, Z), (X, 2.0)], "inner": [(X, Y), (V, W)], "matmul": [(X, Z)], "outer": [(V, X)],
     "tensordot": [(X, Z, 1), (X, Y, 2), (CUBE, X, ([1, 2], [0, 1])), (V, W, 0)], "vdot": [(X, Y)],
@@ -111,8 +113,9 @@ STEPS = {
     "heaviside": [(ODD[2], 0.5)],
     "in_top_k": [(LABELS, X, 2)], "top_k": [(X, 2)],
     "isclose": [(X, X + 1e-7), (ODD, ODD), (ODD, ODD, 0.1, 0.1, True)],
+    "linspace": [(0, 1, 5), (0.0, 2.0, 4, False)], "logspace": [(0, 2, 5), (0.0, 1.0, 3, False, 2)],
     "isfinite": [(ODD,)], "isinf": [(ODD,)], "isnan": [(ODD,)], "isneginf": [(ODD,)], "isposinf": [(ODD,)],
-    "linspace": [(0, 1, 5), (0.0, 2.0, 4, False), (X[0], Y[0], 3)], "logspace": [(0, 2, 5)],
+
     "logical_and": [(TRUE, ~TRUE)], "logical_or": [(TRUE, ~TRUE)], "logical_not": [(TRUE,)],
     "logical_xor": [(TRUE, X > 0)],
     "multi_hot": [(LABELS, 5), (np.int32([[0, 1], [3, 3]]), 4)], "nan_to_num": [(ODD,), (ODD, 1.0, 2.0, 3.0)],

@@ -232,6 +232,20 @@ def test_a_relu_is_fused_and_other_activations_follow():
     assert layers.Dense(3, activation="relu")(values((2, 5))).node.op.relu
 
 
+@pytest.mark.parametrize("make", [
+    lambda **options: layers.Dense(3, **options), lambda **options: layers.Conv2D(3, 2, **options),
+    lambda **options: layers.DepthwiseConv2D(2, **options), lambda **options: layers.SeparableConv2D(3, 2, **options),
+    lambda **options: layers.Conv2DTranspose(3, 2, **options)])
+def test_an_activation_can_be_taken_off(make):
+    """Class activation maps are made of models whose last softmax is cut: model.layers[-1].activation = None."""
+    x, layer, plain = values((2, 5, 5, 3)), make(activation="softmax"), make()
+    layer(x), plain(x)
+    plain.set_weights(layer.get_weights())
+    layer.activation = None
+    np.testing.assert_array_equal(layer(x).numpy(), plain(x).numpy())
+    assert layer.from_config(layer.get_config()).activation is cnncore.activations.linear
+
+
 @pytest.mark.parametrize("name", ["conv same", "dense of rank 3", "batch norm", "batch norm of another axis", "activation",
                                   "flatten channels first", "max same", "average same", "softmax of axes"])
 def test_gradients_reach_weights_and_inputs(name):

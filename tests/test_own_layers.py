@@ -140,6 +140,19 @@ def test_variables_set_as_attributes_are_weights():
     assert len(layer.weights) == 1
 
 
+def test_variables_begin_with_a_value_or_an_initializer():
+    ours, theirs = cnncore.Variable(np.ones(2, "float32"), name="a"), keras.Variable(np.ones(2, "float32"), name="a")
+    assert (ours.name, ours.path, ours.shape, ours.dtype) == (theirs.name, theirs.path, theirs.shape, theirs.dtype)
+    for start in ("ones", cnncore.initializers.Constant(1.0), lambda shape, dtype=None: np.ones(shape, dtype)):
+        variable = cnncore.Variable(start, (2, 3), "int32", False)
+        assert variable.numpy().tolist() == [[1] * 3] * 2 and variable.dtype == "int32" and not variable.trainable
+    assert cnncore.Variable(initializer="glorot_uniform", shape=(2, 3)).trainable
+    with pytest.raises(ValueError, match="needs a shape. Received: initializer='ones'"):
+        cnncore.Variable("ones")
+    with pytest.raises(ValueError, match="a value of shape \\(2,\\), shape=\\(3,\\)"):
+        cnncore.Variable([1.0, 2.0], shape=(3,))
+
+
 def test_init_without_super_works_or_is_explained():
     class Late(layers.Layer):
         def __init__(self):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from saving_models import assert_close, assert_same_weights, rng, shake
 
+import cnncore
 from cnncore import layers, models, saving
 
 keras = pytest.importorskip("keras", exc_type=ImportError)
@@ -153,3 +154,22 @@ def test_a_model_that_is_not_built_keeps_its_layers_and_training(tmp_path):
         model.save(tmp_path / "ours.keras")
     again = saving.load_model(tmp_path / "ours.keras")
     again.fit(np.ones((4, 5), "float32"), np.ones((4, 2), "float32"), verbose=0)
+
+
+def test_names_of_ones_own_may_be_given_where_keras_names_may():
+    def doubled(x):
+        return x * 2
+
+    def error(y_true, y_pred):
+        return cnncore.ops.mean(cnncore.ops.abs(y_true - y_pred), -1)
+
+    class Slow(cnncore.optimizers.SGD):
+        pass
+
+    with saving.custom_object_scope({"doubled": doubled, "error": error, "Slow": Slow}):
+        layer = cnncore.layers.Dense(1, activation="doubled", kernel_regularizer="doubled")
+        model = cnncore.Sequential([cnncore.Input((3,)), layer])
+        model.compile("Slow", "error", metrics=["error"])
+    assert layer.activation is doubled and isinstance(model.optimizer, Slow)
+    with pytest.raises(ValueError, match="Received: 'doubled'"):
+        cnncore.layers.Dense(1, activation="doubled")

@@ -67,7 +67,7 @@ class AnyConvolution(Spatial):
 
     def call(self, inputs):
         y = super().call(inputs)
-        return y if self._fused else self.activation(y)
+        return y if self._fused or self.activation is None else self.activation(y)
 
     def get_config(self):
         return {**super().get_config(), **written(self, *self._what, "bias_initializer", "bias_regularizer",

@@ -74,7 +74,7 @@ class Dense(Layer):
         y = ops.dense(flat, self.kernel, self.bias, fused)
         if len(shape) != 2:
             y = ops.reshape(y, (*shape[:-1], self.units))
-        return y if fused else self.activation(y)
+        return y if fused or self.activation is None else self.activation(y)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "activation": activations.serialize(self.activation),

@@ -9,7 +9,7 @@ _TYPES = {"abs": "Absolute", "allclose": "AllClose", "divide": "TrueDivide", "ge
 _OPERANDS = frozenset((
     "a", "array", "beta", "choicelist", "condition", "condlist", "constant_values", "data", "depthwise_kernel",
     "gamma", "index", "indices", "inputs", "kernel", "mean", "output", "pointwise_kernel", "predictions", "scale",
-    "segment_ids", "sorted_sequence", "target", "targets", "updates", "value", "values", "variable", "variance",
+    "segment_ids", "sorted_sequence", "start", "stop", "target", "targets", "updates", "value", "values", "variable", "variance",
     "weights", "x", "x1", "x2", "xs"))
 
 # Where Keras has the classes of its operations; files name them. `numpy` holds all others.

@@ -92,10 +92,11 @@ class Batches:
             within changes.
         class_weight: dict from class numbers to the weights of their samples.
         integers: for each leaf of x, whether integers stay integers; False turns them into float32.
+        in_tuple: whether a step is given (x,) where there is nothing else; otherwise x itself, unless it is a list.
     """
 
     def __init__(self, x, y=None, sample_weight=None, batch_size=None, steps=None, shuffle=False, class_weight=None,
-                 integers=()):
+                 integers=(), in_tuple=False):
         x, y, sample_weight = to_nest(x), to_nest(y), to_nest(sample_weight)
         if batch_size is not None and (random.as_integer(batch_size) is None or batch_size < 1):
             raise ValueError(f"batch_size must be an integer of 1 or more. Received: batch_size={batch_size!r}")
@@ -106,7 +107,7 @@ class Batches:
             sample_weight = class_weights(y, class_weight)
         elif sample_weight is not None and is_nest(y) and not is_nest(sample_weight):
             sample_weight = map_leaves(lambda _: sample_weight, y)  # one weight a sample counts for every output
-        self.nest = (x, y, sample_weight)
+        self.nest, self.in_tuple = (x, y, sample_weight), in_tuple
         self.names = [*name_leaves("x", x), *name_leaves("y", y), *name_leaves("sample_weight", sample_weight)]
         leaves = flatten(self.nest)
         self.sources = [None if leaf is None else to_source(name, leaf)
@@ -206,7 +207,7 @@ class Batches:
         """Sets the row that the next batch starts with, for plans that read it when they run."""
         self._start[()] = first
 
-    # What a step is given: (x, y, sample_weight), as far as there is something.
+    # What a step is given: x, (x,), (x, y) or (x, y, sample_weight).
 
     def specs(self, rows):
         """For each leaf (shape, dtype), or None, of a batch of so many rows."""
@@ -217,9 +218,7 @@ class Batches:
         """A batch of tensors over buffers made by make_buffer(shape, dtype)."""
         tensors = [None if spec is None else kind._over(make_buffer(*spec)) for spec in self.specs(rows)]
         x, y, sample_weight = pack(self.nest, tensors)
-        if y is None:
-            return (x,)
-        return (x, y) if sample_weight is None else (x, y, sample_weight)
+        return (x,) if self.in_tuple and y is None else pack_x_y_sample_weight(x, y, sample_weight)
 
     def calls_into(self, batch):
         """The calls that fill a batch of `make` with the rows from `go_to` on."""
@@ -392,7 +391,8 @@ class Stream:
             raise ValueError("There must be at least one batch. Received: a data set without any")
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         rows = len(flatten(to_nest(x))[0])
-        return Batches(x, y, sample_weight, max(rows, 1), class_weight=self.class_weight, integers=self.integers)
+        return Batches(x, y, sample_weight, max(rows, 1), class_weight=self.class_weight, integers=self.integers,
+                       in_tuple=isinstance(data, (list, tuple)))
 
     def epoch(self, number, skip=0):
         """Yields the Batches of an epoch, each of a single batch, but for the first `skip` ones."""

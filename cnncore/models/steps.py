@@ -176,7 +176,7 @@ class Runner:
     def _shared(self, batches, rows):
         plans = self.model._plans.shared
         key = (self.kind, self.model._plan_state(self.kind), batches.specs(rows),
-               str(map_leaves(lambda leaf: leaf is None, batches.nest)))
+               str(map_leaves(lambda leaf: leaf is None, batches.nest)), batches.in_tuple)
         step = plans.get(key)
         if step is None:
             step = plans[key] = SharedStep(self.function, self.learns, batches, rows)

@@ -179,7 +179,8 @@ class Trainer:
         """One step of training; override it to train in another way.
 
         Args:
-            data: tuple (x,), (x, y) or (x, y, sample_weight) of tensors or nests of them.
+            data: x, (x,), (x, y) or (x, y, sample_weight) of tensors or nests of them, as `fit` was given them; see
+                `utils.unpack_x_y_sample_weight`.
 
         Returns:
             Dict from names to scalar tensors, shown as logs.
@@ -205,7 +206,7 @@ class Trainer:
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data):
-        """One step of prediction: the model's output for a tuple (x,)."""
+        """One step of prediction: the model's output for x or (x,)."""
         x, _, _ = unpack_x_y_sample_weight(data)
         return self(x, training=False)
 

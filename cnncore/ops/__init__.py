@@ -268,7 +268,7 @@ __all__ = [
 ]
 
 _NO_PARTS = ("arange", "array", "bincount", "convert_to_numpy", "dtype", "empty", "eye", "full", "get_item", "identity",
-             "is_tensor", "linspace", "logspace", "ndim", "ones", "shape", "size", "tri", "zeros")  # no part of a graph
+             "is_tensor", "ndim", "ones", "shape", "size", "tri", "zeros")  # no part of a graph
 
 _wrapped = {globals()[name]: globals()[name] if name in _NO_PARTS else on_keras_tensors(globals()[name])
             for name in __all__}  # aliases stay the same function

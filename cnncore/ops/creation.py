@@ -1,7 +1,7 @@
 """Arrays of given values: zeros, ones, ranges, grids, identity matrices."""
 import numpy as np
 
-from cnncore.ops.elementwise import cast, where
+from cnncore.ops.elementwise import add, cast, divide, multiply, power, subtract, where
 from cnncore.ops.movement import broadcast_to, moveaxis, one_hot, reshape
 from cnncore.ops.reductions import max as largest
 from cnncore.tensor import Tensor, convert
@@ -73,14 +73,25 @@ def arange(start, stop=None, step=None, dtype=None):
 
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
     """`num` numbers at equal distances from `start` to `stop`, or to before it without `endpoint`."""
-    values, step = np.linspace(np.asarray(start), np.asarray(stop), num, endpoint, True, axis=axis)
-    values = _made(values, dtype)
-    return (values, _made(step, dtype)) if retstep else values
+    if not (isinstance(start, Tensor) or isinstance(stop, Tensor)):  # in float64, as all that is known beforehand
+        values, step = np.linspace(start, stop, num, endpoint, True, axis=axis)
+        values = _made(values, dtype)
+        return (values, _made(step, dtype)) if retstep else values
+    start, stop = (cast(convert(part), "float32") for part in (start, stop))
+    parts = num - 1 if endpoint else num
+    width = subtract(stop, start)
+    shares = np.arange(num, dtype="float32") / max(parts, 1)
+    shares = convert(shares.reshape(num, *[1] * width.ndim))
+    values = moveaxis(add(multiply(start, subtract(1.0, shares)), multiply(stop, shares)), 0, axis)
+    values = cast(values, dtype or "float32")
+    return (values, cast(divide(width, max(parts, 1)), dtype or "float32")) if retstep else values
 
 
 def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
     """`base` to the power of what `linspace` gives."""
-    return _made(np.logspace(np.asarray(start), np.asarray(stop), num, endpoint, base, axis=axis), dtype)
+    if not (isinstance(start, Tensor) or isinstance(stop, Tensor)):
+        return _made(np.logspace(start, stop, num, endpoint, base, axis=axis), dtype)
+    return cast(power(float(base), linspace(start, stop, num, endpoint, axis=axis)), dtype or "float32")
 
 
 def eye(N, M=None, k=0, dtype=None):

@@ -32,7 +32,7 @@ def get(identifier):
         'Adam'
     """
     if isinstance(identifier, str):
-        identifier = identifier.lower()
+        identifier = identifier.lower() if identifier.lower() in NAMES else identifier
     elif isinstance(identifier, dict):
         return deserialize(identifier)
     optimizer = from_identifier("optimizer", identifier, NAMES)

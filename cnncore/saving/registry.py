@@ -87,7 +87,7 @@ def get_custom_objects():
 
 @contextmanager
 def custom_object_scope(custom_objects):
-    """While open, files read in this thread may name these classes and functions.
+    """While open, files read in this thread, and arguments such as `activation=`, may name these classes and functions.
 
     Args:
         custom_objects: dict from names to classes or functions.

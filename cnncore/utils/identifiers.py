@@ -20,9 +20,10 @@ def from_identifier(kind, identifier, names):
                              f"{identifier!r}")
         identifier, config = identifier["class_name"], identifier.get("config") or {}
     if isinstance(identifier, str):
-        if identifier not in names:
+        own = names.get(identifier) or _registered(identifier)
+        if own is None:
             raise unknown_name(kind, identifier, names)
-        identifier = names[identifier]
+        identifier = own
         if config is not None:
             return identifier.from_config(config) if inspect.isclass(identifier) else identifier
     if inspect.isclass(identifier):
@@ -34,6 +35,13 @@ def from_identifier(kind, identifier, names):
                              f"{identifier.__name__}({missing[0]}=...)")
         return identifier()
     return identifier
+
+
+def _registered(name):
+    """What of the user's a name stands for, or None."""
+    from cnncore.saving import get_registered_object
+
+    return get_registered_object(name)
 
 
 def unknown_name(kind, name, names, otherwise=""):
