@@ -8,9 +8,9 @@ _TYPES = {"abs": "Absolute", "allclose": "AllClose", "divide": "TrueDivide", "ge
           "searchsorted": "SearchSorted"}  # where Keras has other words than `ops`
 _OPERANDS = frozenset((
     "a", "array", "beta", "choicelist", "condition", "condlist", "constant_values", "data", "depthwise_kernel",
-    "gamma", "index", "indices", "inputs", "kernel", "mean", "output", "pointwise_kernel", "predictions", "scale",
-    "segment_ids", "sorted_sequence", "start", "stop", "target", "targets", "updates", "value", "values", "variable", "variance",
-    "weights", "x", "x1", "x2", "xs"))
+    "gamma", "index", "indices", "inputs", "kernel", "mean", "operands", "output", "pointwise_kernel",
+    "predictions", "scale", "segment_ids", "sorted_sequence", "start", "stop", "target", "targets", "updates",
+    "value", "values", "variable", "variance", "weights", "x", "x1", "x2", "xs", "y"))
 
 # Where Keras has the classes of its operations; files name them. `numpy` holds all others.
 _MODULES = {
@@ -24,10 +24,10 @@ _MODULES = {
     "keras.src.ops.core": "cast convert_to_tensor saturate_cast stop_gradient unstack".split(),
     "keras.src.ops.linalg": ["norm"]}
 _OWN = frozenset((  # operations that Keras has no class for, or one that is called in another way
-    "avg_pool2d batch_norm_infer batch_norm_train batch_normalization conv2d conv2d_transpose dense depthwise_conv2d "
-    "diagonal dropout exponential full_like get_item global_avg_pool2d global_max_pool2d hard_swish isclose "
-    "layer_normalization linear max_pool2d mish quantile rms_normalization select sigmoid_cross_entropy slice "
-    "slice_update softmax_cross_entropy swish trace").split())
+    "avg_pool2d batch_norm_infer batch_norm_train batch_normalization conv2d conv2d_transpose dense "
+    "depthwise_conv2d diagonal digitize dropout exponential full_like get_item global_avg_pool2d global_max_pool2d "
+    "hard_swish isclose isin layer_normalization linear max_pool2d mish percentile quantile rms_normalization "
+    "scatter_update select sigmoid_cross_entropy slice slice_update softmax_cross_entropy swish trace trapezoid").split())
 _NEUTRAL = (None, False, 0, -1, "constant", "float32")  # values of arguments that only Keras has
 
 
@@ -41,8 +41,16 @@ def parameters_of(function):
     from cnncore import ops
 
     found = inspect.signature(getattr(ops, function)).parameters
+    found = {name: one for name, one in found.items() if one.kind is not one.VAR_KEYWORD}
     return ([name for name in found if name in _OPERANDS],
             {name: one.default for name, one in found.items() if name not in _OPERANDS})
+
+
+def takes_many(function):
+    """Whether an operation takes any number of operands, one after the other."""
+    from cnncore import ops
+
+    return any(one.kind is one.VAR_POSITIONAL for one in inspect.signature(getattr(ops, function)).parameters.values())
 
 
 class Operation(Layer):
@@ -78,8 +86,10 @@ class Operation(Layer):
         bound = inspect.signature(getattr(ops, function)).bind(*args, **kwargs)
         bound.apply_defaults()
         operands, options = parameters_of(function)
-        return cls(function, {name: bound.arguments[name] for name in options})(
-            *(bound.arguments[name] for name in operands))
+        given = [bound.arguments[name] for name in operands]
+        if takes_many(function):
+            (given,) = given
+        return cls(function, {name: bound.arguments[name] for name in options})(*given)
 
     @classmethod
     def of_keras(cls, type_of_it, config):
@@ -114,8 +124,12 @@ class Operation(Layer):
 
         if self.function == "getitem" and isinstance(args[1], list) and not all(isinstance(i, int) for i in args[1]):
             args = args[0], tuple(args[1])  # files know lists only; see KerasTensor.__getitem__
-        operands = dict(zip(parameters_of(self.function)[0], args))
-        return getattr(ops, self.function)(**operands, **kwargs, **self.options)
+        function = getattr(ops, self.function)
+        bound = inspect.signature(function).bind_partial()
+        operands = parameters_of(self.function)[0]
+        bound.arguments.update(self.options)
+        bound.arguments.update({operands[0]: args} if takes_many(self.function) else zip(operands, args), **kwargs)
+        return function(*bound.args, **bound.kwargs)
 
     def get_config(self):
         return {**super().get_config(), "function": self.function, "options": self.options}

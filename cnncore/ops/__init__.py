@@ -1,4 +1,6 @@
 """Operations on Tensors, each defined once: shape rule, forward, backward."""
+import sys
+
 from cnncore.ops.activations import (
     celu,
     elu,
@@ -31,20 +33,28 @@ from cnncore.ops.activations import (
     tanh_shrink,
     threshold,
 )
+from cnncore.ops.angles import arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh
 from cnncore.ops.arrangement import (
     append,
     array_split,
+    cross,
     depth_to_space,
     diag,
+    diagflat,
     diagonal,
     diff,
+    digitize,
     dot,
+    dsplit,
     dstack,
     fliplr,
     flipud,
     get_item,
+    hsplit,
     hstack,
     inner,
+    isin,
+    kron,
     outer,
     ravel,
     roll,
@@ -56,12 +66,16 @@ from cnncore.ops.arrangement import (
     swapaxes,
     tensordot,
     trace,
+    trapezoid,
     unstack,
     vdot,
+    vsplit,
     vstack,
 )
 from cnncore.ops.arrangement import slice_of as slice
 from cnncore.ops.batch_norm import batch_norm_infer, batch_norm_train
+from cnncore.ops.control import cond, fori_loop, scan, switch, vectorized_map, while_loop
+from cnncore.ops.control import map_rows as map
 from cnncore.ops.conv2d import conv2d
 from cnncore.ops.conv2d_transpose import conv2d_transpose
 from cnncore.ops.creation import (
@@ -90,9 +104,11 @@ from cnncore.ops.crossentropy import (
     psnr,
     sparse_categorical_crossentropy,
 )
+from cnncore.ops.custom import custom_gradient
 from cnncore.ops.dense import dense
 from cnncore.ops.depthwise_conv2d import depthwise_conv2d
 from cnncore.ops.dropout import dropout
+from cnncore.ops.einsum import einsum
 from cnncore.ops.elementwise import (
     abs,
     add,
@@ -134,6 +150,8 @@ from cnncore.ops.elementwise import (
 )
 from cnncore.ops.indexing import (
     bincount,
+    scatter,
+    scatter_update,
     segment_sum,
     take_along_axis,
 )
@@ -160,6 +178,7 @@ from cnncore.ops.numeric import (
     absolute,
     allclose,
     array,
+    cbrt,
     convert_to_numpy,
     convert_to_tensor,
     copy,
@@ -171,6 +190,9 @@ from cnncore.ops.numeric import (
     erfc,
     erfinv,
     exp2,
+    fabs,
+    fmax,
+    fmin,
     fmod,
     heaviside,
     hypot,
@@ -184,6 +206,7 @@ from cnncore.ops.numeric import (
     log2,
     log10,
     logaddexp,
+    logaddexp2,
     logical_xor,
     nan_to_num,
     ndim,
@@ -203,6 +226,7 @@ from cnncore.ops.order import (
     cumsum,
     in_top_k,
     median,
+    percentile,
     quantile,
     sort,
     top_k,
@@ -240,38 +264,45 @@ from cnncore.symbolic import on_keras_tensors
 
 __all__ = [
     "abs", "absolute", "adaptive_average_pool", "adaptive_max_pool", "add", "all", "allclose", "amax", "amin",
-    "any", "append", "arange", "argmax", "argmin", "argsort", "array", "array_split", "average", "average_pool",
-    "avg_pool2d", "batch_norm_infer", "batch_norm_train", "batch_normalization", "binary_crossentropy", "bincount",
-    "broadcast_to", "cast", "categorical_crossentropy", "ceil", "celu", "clip", "concatenate", "conv", "conv2d",
+    "any", "append", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
+    "argmin", "argsort", "array", "array_split", "average", "average_pool", "avg_pool2d", "batch_norm_infer",
+    "batch_norm_train", "batch_normalization", "binary_crossentropy", "bincount", "broadcast_to", "cast",
+    "categorical_crossentropy", "cbrt", "ceil", "celu", "clip", "concatenate", "cond", "conv", "conv2d",
     "conv2d_transpose", "conv_transpose", "convert_to_numpy", "convert_to_tensor", "copy", "cos", "cosh",
-    "count_nonzero", "cumprod", "cumsum", "deg2rad", "dense", "depth_to_space", "depthwise_conv",
-    "depthwise_conv2d", "diag", "diagonal", "diff", "divide", "divide_no_nan", "dot", "dropout", "dstack", "dtype",
-    "elu", "empty", "empty_like", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand_dims", "expm1",
-    "exponential", "eye", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmod", "full", "full_like", "gelu",
+    "count_nonzero", "cross", "cumprod", "cumsum", "custom_gradient", "deg2rad", "dense", "depth_to_space",
+    "depthwise_conv", "depthwise_conv2d", "diag", "diagflat", "diagonal", "diff", "digitize", "divide",
+    "divide_no_nan", "dot", "dropout", "dsplit", "dstack", "dtype", "einsum", "elu", "empty", "empty_like",
+    "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand_dims", "expm1", "exponential", "eye", "fabs", "flip",
+    "fliplr", "flipud", "floor", "floor_divide", "fmax", "fmin", "fmod", "fori_loop", "full", "full_like", "gelu",
     "get_item", "getitem", "global_avg_pool2d", "global_max_pool2d", "glu", "greater", "greater_equal",
-    "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "heaviside", "hstack", "hypot",
-    "identity", "in_top_k", "inner", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
-    "layer_normalization", "leaky_relu", "less", "less_equal", "linear", "linspace", "log", "log10", "log1p",
-    "log2", "log_sigmoid", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logspace", "logsumexp", "matmul", "max", "max_pool", "max_pool2d", "maximum", "mean", "median", "meshgrid",
-    "min", "minimum", "mish", "mod", "moments", "moveaxis", "multi_hot", "multiply", "nan_to_num", "ndim",
-    "negative", "norm", "normalize", "not_equal", "one_hot", "ones", "ones_like", "outer", "pad", "power", "prod",
-    "psnr", "ptp", "quantile", "rad2deg", "ravel", "reciprocal", "relu", "relu6", "repeat", "reshape",
-    "rms_normalization", "roll", "rot90", "round", "rsqrt", "saturate_cast", "searchsorted", "segment_sum",
+    "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "heaviside", "hsplit", "hstack",
+    "hypot", "identity", "in_top_k", "inner", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan",
+    "isneginf", "isposinf", "kron", "layer_normalization", "leaky_relu", "less", "less_equal", "linear",
+    "linspace", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax", "logaddexp", "logaddexp2",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "logsumexp", "map", "matmul", "max",
+    "max_pool", "max_pool2d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mod", "moments",
+    "moveaxis", "multi_hot", "multiply", "nan_to_num", "ndim", "negative", "norm", "normalize", "not_equal",
+    "one_hot", "ones", "ones_like", "outer", "pad", "percentile", "power", "prod", "psnr", "ptp", "quantile",
+    "rad2deg", "ravel", "reciprocal", "relu", "relu6", "repeat", "reshape", "rms_normalization", "roll", "rot90",
+    "round", "rsqrt", "saturate_cast", "scan", "scatter", "scatter_update", "searchsorted", "segment_sum",
     "select", "selu", "separable_conv", "shape", "sigmoid", "sigmoid_cross_entropy", "sign", "silu", "sin", "sinh",
     "size", "slice", "slice_update", "soft_shrink", "softmax", "softmax_cross_entropy", "softplus", "softsign",
     "sort", "space_to_depth", "sparse_categorical_crossentropy", "sparse_plus", "sparse_sigmoid", "sparsemax",
     "split", "sqrt", "square", "squareplus", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum",
-    "swapaxes", "swish", "take", "take_along_axis", "tan", "tanh", "tanh_shrink", "tensordot", "threshold", "tile",
-    "top_k", "trace", "transpose", "tri", "tril", "triu", "true_divide", "trunc", "unstack", "var", "vdot",
-    "vstack", "where", "zeros", "zeros_like",
+    "swapaxes", "swish", "switch", "take", "take_along_axis", "tan", "tanh", "tanh_shrink", "tensordot",
+    "threshold", "tile", "top_k", "trace", "transpose", "trapezoid", "tri", "tril", "triu", "true_divide", "trunc",
+    "unstack", "var", "vdot", "vectorized_map", "vsplit", "vstack", "where", "while_loop", "zeros", "zeros_like",
 ]
 
-_NO_PARTS = ("arange", "array", "bincount", "convert_to_numpy", "dtype", "empty", "eye", "full", "get_item", "identity",
-             "is_tensor", "ndim", "ones", "shape", "size", "tri", "zeros")  # no part of a graph
+_NO_PARTS = (
+    "arange", "array", "bincount", "cond", "convert_to_numpy", "custom_gradient", "dtype", "empty", "eye",
+    "fori_loop", "full", "get_item", "identity", "is_tensor", "map", "ndim", "ones", "scan", "scatter", "shape",
+    "size", "switch", "tri", "vectorized_map", "while_loop", "zeros")  # no part of a graph
 
 _wrapped = {globals()[name]: globals()[name] if name in _NO_PARTS else on_keras_tensors(globals()[name])
             for name in __all__}  # aliases stay the same function
 globals().update({name: _wrapped[globals()[name]] for name in __all__})
 
 from cnncore.ops import image  # noqa: E402, F401 - its functions are made of those above
+
+nn = numpy = sys.modules[__name__]  # Keras has some of its operations there as well

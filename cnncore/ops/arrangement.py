@@ -5,7 +5,7 @@ import operator
 import numpy as np
 
 from cnncore.ops.creation import ones
-from cnncore.ops.elementwise import cast, less, less_equal, multiply, subtract, where
+from cnncore.ops.elementwise import add, cast, equal, less, less_equal, logical_not, multiply, subtract, where
 from cnncore.ops.matmul import matmul
 from cnncore.ops.movement import (
     concatenate,
@@ -16,9 +16,11 @@ from cnncore.ops.movement import (
     pad,
     reshape,
     split,
+    stack,
     take,
     transpose,
 )
+from cnncore.ops.reductions import any as any_of
 from cnncore.ops.reductions import normal_axes
 from cnncore.ops.reductions import sum as total
 from cnncore.symbolic import KerasTensor
@@ -124,6 +126,22 @@ def array_split(x, indices_or_sections, axis=0):
     return split(x, np.cumsum([length // parts + (i < length % parts) for i in range(parts)])[:-1].tolist(), axis)
 
 
+def hsplit(x, indices_or_sections):
+    """x cut along its second axis, or its first where it has one."""
+    x = convert(x)
+    return split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+def vsplit(x, indices_or_sections):
+    """x cut along its first axis."""
+    return split(x, indices_or_sections, 0)
+
+
+def dsplit(x, indices_or_sections):
+    """x cut along its third axis."""
+    return split(x, indices_or_sections, 2)
+
+
 def unstack(x, num=None, axis=0):
     """The slices of x along an axis, as a list."""
     x = convert(x)
@@ -176,6 +194,11 @@ def diag(x, k=0):
     index[place + max(-k, 0), place + max(k, 0)] = place
     mask[place + max(-k, 0), place + max(k, 0)] = True
     return multiply(take(x, index), cast(convert(mask), x.dtype)) if n else x
+
+
+def diagflat(x, k=0):
+    """A matrix with all elements of x on its k-th diagonal."""
+    return diag(ravel(x), k)
 
 
 def slice_of(inputs, start_indices, shape):
@@ -277,6 +300,38 @@ def vdot(x1, x2):
     return total(multiply(ravel(x1), ravel(x2)))
 
 
+def kron(x1, x2):
+    """Each element of x1 times all of x2, in its place."""
+    a, b = convert(x1), convert(x2)
+    ndim = max(a.ndim, b.ndim)
+    a, b = (reshape(x, (1,) * (ndim - x.ndim) + tuple(x.shape)) for x in (a, b))
+    y = multiply(reshape(a, [n for length in a.shape for n in (length, 1)]),
+                 reshape(b, [n for length in b.shape for n in (1, length)]))
+    return reshape(y, [n * m for n, m in zip(a.shape, b.shape, strict=True)])
+
+
+def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """The vector products of vectors of 2 or 3 numbers along an axis; of two of 2 the third number alone."""
+    axisa, axisb, axisc = (axis,) * 3 if axis is not None else (axisa, axisb, axisc)
+    a, b = moveaxis(x1, axisa, -1), moveaxis(x2, axisb, -1)
+    if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
+        raise ValueError(f"Vector products are those of 2 or 3 numbers. Received: {a.shape[-1]} and {b.shape[-1]}")
+    (a0, a1, *a2), (b0, b1, *b2) = unstack(a, axis=-1), unstack(b, axis=-1)
+    last = subtract(multiply(a0, b1), multiply(a1, b0))
+    if not a2 and not b2:
+        return last
+    a2, b2 = (part[0] if part else 0.0 for part in (a2, b2))
+    return stack([subtract(multiply(a1, b2), multiply(b1, a2)), subtract(multiply(b0, a2), multiply(a0, b2)), last], axisc)
+
+
+def trapezoid(y, x=None, dx=1.0, axis=-1):
+    """The integral of y along an axis over places x, or places `dx` apart, on lines from each to the next."""
+    y = moveaxis(y, axis, -1)
+    steps = dx if x is None else diff(x if len(convert(x).shape) == 1 else moveaxis(x, axis, -1))
+    sums = add(getitem(y, (..., slice(1, None))), getitem(y, (..., slice(None, -1))))
+    return multiply(total(multiply(sums, steps), -1), 0.5)
+
+
 def select(condlist, choicelist, default=0):
     """Each element from the first of the choices whose condition holds there, or the default."""
     y = default
@@ -291,3 +346,14 @@ def searchsorted(sorted_sequence, values, side="left"):
         raise ValueError(f"The side of searchsorted is 'left' or 'right'. Received: side={side!r}")
     compare = less if side == "left" else less_equal
     return total(cast(compare(convert(sorted_sequence), expand_dims(values, -1)), "int32"), -1)
+
+
+def digitize(x, bins):
+    """How many of `bins`, which grow, are not above each x: the number of its bin, int32."""
+    return searchsorted(bins, x, "right")
+
+
+def isin(x1, x2, assume_unique=False, invert=False):
+    """Whether each x1 is one of x2, or with `invert` whether it is none; `assume_unique` has no effect."""
+    found = any_of(equal(expand_dims(x1, -1), ravel(x2)), -1)
+    return logical_not(found) if invert else found

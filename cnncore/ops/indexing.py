@@ -5,9 +5,10 @@ import numpy as np
 
 from cnncore import _core
 from cnncore.op import Op, Spec, apply
-from cnncore.ops.elementwise import accumulate_calls, add, cast, less, multiply
+from cnncore.ops.elementwise import accumulate_calls, add, cast, less, multiply, where
 from cnncore.ops.movement import Take, broadcast_to, moveaxis, reshape
 from cnncore.ops.reductions import normal_axes
+from cnncore.ops.reductions import sum as total
 from cnncore.tensor import convert
 
 
@@ -43,6 +44,42 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
     if num_segments is None:
         num_segments = int(ids.numpy().max(initial=-1)) + 1
     return cast(apply(Gather(int(num_segments)), cast(data, "float32"), ids), data.dtype)
+
+
+def _flat_places(indices, shape):
+    """The places of slices, whose numbers stand along the last axis of the indices, in a row of all slices."""
+    indices = cast(convert(indices), "int32").detach()
+    depth = indices.shape[-1]
+    if depth > len(shape):
+        raise ValueError(f"Places in an array of shape {tuple(shape)} have at most {len(shape)} numbers. Received: indices "
+                         f"of shape {indices.shape}")
+    steps = [math.prod(shape[i + 1:depth]) for i in range(depth)]
+    return reshape(total(multiply(indices, convert(np.array(steps, "int32"))), -1), (-1,)), depth
+
+
+def scatter(indices, values, shape):
+    """Zeros of a shape, to which values are added at these places; a place stands along the last axis of the indices."""
+    values, shape = convert(values), tuple(int(n) for n in shape)
+    places, depth = _flat_places(indices, shape)
+    rows = reshape(cast(values, "float32"), (-1, *shape[depth:]))
+    return cast(reshape(segment_sum(rows, places, math.prod(shape[:depth])), shape), values.dtype)
+
+
+def scatter_update(inputs, indices, updates, reduction=None):
+    """An array with other values at these places, see `scatter`; each may stand there once.
+
+    reduction: None puts `updates` in their places, 'add' adds them, however often a place stands there."""
+    x, updates = convert(inputs), convert(updates)
+    if reduction not in (None, "add"):
+        raise ValueError(f"The reduction of scatter_update is None or 'add'. Received: reduction={reduction!r}")
+    if reduction == "add":
+        return add(x, cast(scatter(indices, updates, x.shape), x.dtype))
+    places, depth = _flat_places(indices, x.shape)
+    if not places.buffer.is_promise and len(np.unique(places.numpy())) != places.size:
+        raise ValueError("scatter_update puts one value in a place. Received: indices with a place twice; pass "
+                         "reduction='add' to add them up")
+    changed = scatter(indices, convert(np.ones(updates.shape, "float32")), x.shape)
+    return cast(where(changed, scatter(indices, updates, x.shape), x), x.dtype)
 
 
 def bincount(x, weights=None, minlength=0, sparse=False):

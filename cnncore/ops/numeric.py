@@ -25,6 +25,7 @@ from cnncore.ops.elementwise import (
     minimum,
     multiply,
     not_equal,
+    power,
     sin,
     sqrt,
     square,
@@ -44,6 +45,11 @@ _INFINITE = float("inf")
 def absolute(x):
     """x without its sign."""
     return absolute_of(x)
+
+
+def fabs(x):
+    """x without its sign, in float32."""
+    return absolute_of(cast(convert(x), "float32"))
 
 
 def true_divide(x1, x2):
@@ -159,6 +165,13 @@ def erfinv(x):
     return where(equal(x, 1.0), _INFINITE, where(equal(x, -1.0), -_INFINITE, y))
 
 
+def cbrt(x):
+    """The number whose third power is x."""
+    x = cast(convert(x), "float32")
+    y = power(absolute_of(x), 1 / 3)
+    return where(less(x, 0.0), unary("negative", y), y)
+
+
 def exp2(x):
     """2 to the power x."""
     return exp(multiply(cast(convert(x), "float32"), math.log(2)))
@@ -213,6 +226,22 @@ def logaddexp(x1, x2):
     """log(e^x1 + e^x2), without overflow."""
     x1, x2 = (cast(_operand(x, None), "float32") for x in (x1, x2))
     return add(maximum(x1, x2), log1p(exp(unary("negative", absolute_of(subtract(x1, x2))))))
+
+
+def logaddexp2(x1, x2):
+    """log2(2^x1 + 2^x2), without overflow."""
+    x1, x2 = (multiply(cast(_operand(x, None), "float32"), math.log(2)) for x in (x1, x2))
+    return multiply(logaddexp(x1, x2), 1 / math.log(2))
+
+
+def fmax(x1, x2):
+    """The larger of the two; where one is no number, the other."""
+    return where(isnan(x1), x2, where(isnan(x2), x1, maximum(x1, x2)))
+
+
+def fmin(x1, x2):
+    """The smaller of the two; where one is no number, the other."""
+    return where(isnan(x1), x2, where(isnan(x2), x1, minimum(x1, x2)))
 
 
 def divide_no_nan(x1, x2):

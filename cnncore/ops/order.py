@@ -132,6 +132,13 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
     return stack([one(part) for part in parts]) if isinstance(parts, (list, tuple)) else one(parts)
 
 
+def percentile(x, q, axis=None, method="linear", keepdims=False):
+    """The value below which q of a hundred elements over axes lie, see `quantile`."""
+    parts = q.tolist() if hasattr(q, "tolist") else q
+    parts = [part / 100 for part in parts] if isinstance(parts, (list, tuple)) else parts / 100
+    return quantile(x, parts, axis, method, keepdims)
+
+
 def cumprod(x, axis=None, dtype=None):
     """The products of the first 1, 2, ... elements along an axis; of all elements in a row where the axis is None."""
     wanted = dtype or convert(x).dtype
