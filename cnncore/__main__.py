@@ -1,16 +1,16 @@
-"""The command line: `cnncore train`, `cnncore bench`, `cnncore info`; also `python -m cnncore`."""
+"""The command line: `cnncore train`, `cnncore predict`, `cnncore bench`, `cnncore info`; also `python -m cnncore`."""
 import argparse
 import sys
 
 
 def main(argv=None):
     """Parses the command line and runs a command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="cnncore", description="Trains convolutional networks on CPUs.")
+    parser = argparse.ArgumentParser(prog="cnncore", description="Trains and runs convolutional networks on CPUs.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    from cnncore.cli import bench, info, train
+    from cnncore.cli import bench, info, predict, train
 
-    for module in (train, bench, info):
+    for module in (train, predict, bench, info):
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -24,7 +24,7 @@ def test_a_network_predicts_at_full_size_what_keras_predicts(name, tmp_path):
     ours, theirs = both(name, **options(name))
     assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
     assert ours.count_params() == theirs.count_params() == COUNTS.get(name, theirs.count_params())
-    spread(theirs)
+    spread(theirs, ours, name)
     theirs.save_weights(tmp_path / "theirs.weights.h5")
     del ours
     ours = getattr(applications, name)(weights=str(tmp_path / "theirs.weights.h5"), **options(name))

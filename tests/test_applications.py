@@ -83,8 +83,8 @@ def test_parameters_of_vgg19_at_full_size():
     ("ResNet50", ".keras")])
 def test_predictions_with_weights_from_keras_are_those_of_keras(name, ending, tmp_path):
     options = {**FAMILIES[name], "input_shape": shape_of(name)}
-    theirs = both(name, **options)[1]
-    spread(theirs)
+    ours, theirs = both(name, **options)
+    spread(theirs, ours, name)
     path = tmp_path / f"theirs{ending}"
     theirs.save_weights(path) if ending == ".weights.h5" else theirs.save(path)
     ours = getattr(applications, name)(weights=str(path), **options)
@@ -102,13 +102,11 @@ def test_keras_reads_the_weights_that_a_network_wrote(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
 def test_a_whole_model_goes_to_keras_and_comes_back(name, tmp_path):
-    cnncore.utils.set_random_seed(1)
-    ours = getattr(applications, name)(weights=None, input_shape=(32, 32, 3), classes=6)
+    ours, theirs = both(name, input_shape=(32, 32, 3), classes=6)
+    spread(theirs, ours, name)
     ours.save(tmp_path / "ours.keras")
-    theirs = keras.saving.load_model(tmp_path / "ours.keras")
     x = images((32, 32, 3), 2, name)
-    check_predictions(ours, theirs, x)
-    spread(theirs)
+    check_predictions(ours, keras.saving.load_model(tmp_path / "ours.keras"), x)
     theirs.save(tmp_path / "theirs.keras")
     check_predictions(cnncore.saving.load_model(tmp_path / "theirs.keras"), theirs, x)
 
@@ -129,8 +127,8 @@ def test_published_efficientnets_have_a_layer_more(monkeypatch, tmp_path):
     from keras.src.utils import file_utils
 
     options = {"include_top": False, "input_shape": (32, 32, 3)}
-    made = keras.applications.EfficientNetB0(weights=None, **options)
-    spread(made)
+    ours, made = both("EfficientNetB0", **options)
+    spread(made, ours, "EfficientNetB0")
     made.save(tmp_path / "made.h5")
     for place in (file_utils, cnncore.utils):
         monkeypatch.setattr(place, "get_file", lambda *arguments, **more: str(tmp_path / "made.h5"))

@@ -21,7 +21,7 @@ __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
 
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
 _SIZES = (128, 160, 192, 224)  # of images, that weights are published for
-_ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
+ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
 
 
 def _normalized(x, name):
@@ -77,11 +77,11 @@ def sizes_of(input_shape, published, include_top, weights):
     dropout="the part of the features that is dropped before the classifier while training.")
 def MobileNet(input_shape=None, alpha=1.0, depth_multiplier=1, dropout=1e-3, include_top=True, weights="imagenet",
               input_tensor=None, pooling=None, classes=1000, classifier_activation="softmax", name=None):
-    if weights == "imagenet" and (alpha not in _ALPHAS or depth_multiplier != 1):
+    if weights == "imagenet" and (alpha not in ALPHAS or depth_multiplier != 1):
         raise ValueError("MobileNet: weights='imagenet' have an alpha of 0.25, 0.5, 0.75 or 1 and depth_multiplier=1. "
                          f"Received: alpha={alpha}, depth_multiplier={depth_multiplier}")
     size, rows = sizes_of(input_shape, _SIZES, include_top, weights)
-    source = Source(f"{BASE}mobilenet/mobilenet_{_ALPHAS.get(alpha)}_{size}_tf", (".h5", "_no_top.h5"))
+    source = Source(f"{BASE}mobilenet/mobilenet_{ALPHAS.get(alpha)}_{size}_tf", (".h5", "_no_top.h5"))
     network = Architecture(partial(_body, alpha=alpha, depth_multiplier=depth_multiplier), size,
                            top=partial(_top, dropout=dropout), poolings=(None, None), weights=source)
     return network(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation,
