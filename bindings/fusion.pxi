@@ -98,6 +98,28 @@ def product_with(Call call, Buffer weights, Buffer b, Buffer y, int activation):
     return made.writes(f.y, y, (<Buffer> _bound(call, <char *> call.args + (<char *> f.y - <char *> made.args))).shape)
 
 
+def can_accumulate(Call call):
+    """Whether the kernel of a product can add to what is there before it applies its activation."""
+    return call.kernel in (CNN_winograd, CNN_conv2d_tiles)
+
+
+def accumulating(Call call, Buffer y, int activation):
+    """The same product, of can_accumulate, that adds to y and then applies an activation."""
+    cdef Call made = product_with(call, call.buffers[1], bias_of(call), y, activation)
+    (<cnn_winograd_args *> made.args).accumulate = 1
+    return made
+
+
+def unary_in_parts(Call call, int64_t parts):
+    """The same unary call with each task cut into so many."""
+    cdef Call made = rebound(call, call.buffers)
+    cdef cnn_unary_args *a = <cnn_unary_args *> made.args
+    if a.image_size % parts:
+        raise ValueError(f"{a.image_size} elements do not go into {parts} parts")
+    a.images, a.image_size = a.images * parts, a.image_size // parts
+    return made
+
+
 def bn_apply_activation(Call call):
     """0 or 1 as `activation_of`, of a bn_apply."""
     return (<cnn_bn_apply_args *> call.args).activation

@@ -39,9 +39,9 @@ def layer_by_layer(model, x):
     return np.asarray(x)
 
 
-def assert_close(found, expected):
+def assert_close(found, expected, most=1e-5):
     assert np.isfinite(expected).all()
-    assert np.linalg.norm(found - expected) <= 1e-5 * np.linalg.norm(expected)
+    assert np.linalg.norm(found - expected) <= most * np.linalg.norm(expected)
 
 
 CONVOLUTIONS = {
@@ -124,7 +124,7 @@ def test_predictions_follow_weights_that_the_user_assigns():
         assert (before != after).any(), variable.path
     model.set_weights([w * 0.5 for w in model.get_weights()])
     assert_close(model.predict(x, verbose=0), layer_by_layer(model, x))
-    model.layers[0].kernel.assign_add(ops.ones(model.layers[0].kernel.shape))
+    model.layers[0].kernel.assign_add(np.ones(model.layers[0].kernel.shape, "float32"))
     assert_close(model.predict(x, verbose=0), layer_by_layer(model, x))
     assert len(model._plans.shared) == 1  # the plan was made once
 
@@ -181,3 +181,43 @@ def test_what_depends_on_the_input_or_on_a_state_is_computed_each_time():
         assert_close(model.predict(x, verbose=0), np.full((2, 3), np.e + number))
     assert step_of(model).plan._program.prepared == 1  # exp
     assert_close(model.predict(2 * x, verbose=0), np.full((2, 3), 2 * np.e + 4))
+
+
+def residual_model(projection, relu, tail=True):
+    inputs = layers.Input((10, 10, 20))
+    x = layers.Conv2D(24, 3, padding="same", activation="relu")(inputs)
+    for _ in range(2):
+        y = layers.BatchNormalization()(layers.Conv2D(24, 3, padding="same")(x))
+        y = layers.BatchNormalization()(layers.Conv2D(24, 3, padding="same")(layers.ReLU()(y)))
+        shortcut = layers.BatchNormalization()(layers.Conv2D(24, 1)(x)) if projection else x
+        x = layers.Add()([shortcut, y])
+        if relu:
+            x = layers.ReLU()(x)
+    outputs = layers.GlobalAveragePooling2D()(x) if tail else x
+    return randomised(cnncore.Model(inputs, outputs))
+
+
+@pytest.mark.parametrize("batch", (1, 6))
+@pytest.mark.parametrize("tail", (False, True))
+@pytest.mark.parametrize("relu", (False, True))
+@pytest.mark.parametrize("projection", (False, True))
+def test_a_shortcut_is_added_by_the_convolution(projection, relu, tail, batch):
+    model, x = residual_model(projection, relu, tail), images(batch, size=10)
+    for _ in range(2):  # twice: memory that was written over must not be read as if it were new
+        # Six convolutions one after the other, each rounded to pairs of bfloat16 numbers where there are matrix tiles.
+        assert_close(model.predict(x, verbose=0), np.asarray(model(x, training=False)), most=2e-5)
+    assert "binary" not in repeated(model)
+    assert "unary" not in repeated(model)
+
+
+def test_a_shortcut_that_is_needed_later_is_left_alone():
+    inputs = layers.Input((10, 10, 20))
+    x = layers.Conv2D(20, 3, padding="same")(inputs)
+    y = layers.Conv2D(20, 3, padding="same")(x)
+    total = layers.Add()([x, y])
+    model = randomised(cnncore.Model(inputs, [layers.Conv2D(3, 1)(total), layers.Multiply()([total, x]),
+                                              layers.Add()([inputs, layers.Conv2D(20, 1)(y)])]))
+    x = images(size=10)
+    for _ in range(2):
+        for found, expected in zip(model.predict(x, verbose=0), model(x, training=False), strict=True):
+            assert_close(found, np.asarray(expected))

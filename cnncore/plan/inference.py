@@ -3,6 +3,9 @@ from collections import defaultdict
 
 from cnncore import _core
 
+FEW_IMAGES = 8  # up to which elementwise calls are cut into parts of an image ...
+FEWEST_ELEMENTS = 8192  # ... of so many elements at least
+
 
 def prepare(calls, inputs, kept):
     """(calls that depend on weights alone, the other calls), with batch normalization and activations folded.
@@ -21,6 +24,11 @@ def prepare(calls, inputs, kept):
             recording.fold_batch_norm(call)
         elif call.name == "unary":
             recording.fold_activation(call)
+    for place in recording.places:
+        for call in [call for call in place if call.name == "binary"]:
+            recording.fold_addition(call)
+    for call in [call for call in recording.calls() if call.name == "unary"]:
+        recording.cut_unary(call)
     calls = recording.calls()
     constant = constant_calls(calls, inputs)
     return [c for c in calls if c in constant], [c for c in calls if c not in constant]
@@ -169,6 +177,64 @@ class _Recording:
             return
         self._remove(maker)
         self._replace(call, [made])
+
+
+    def fold_addition(self, call):
+        """A sum of which a convolution wrote one part is written by that convolution, onto the other part."""
+        a, b, y = call.buffers
+        if _core.function_of(call)[0] != "add" or not a.shape == b.shape == y.shape:
+            return
+        for part, other in ((b, a), (a, b)):
+            product = self._maker(part)
+            if product is None or not self._only_for(part, call) or not _core.is_product(product):
+                continue
+            if _core.activation_of(product) or not _core.can_accumulate(product):
+                continue
+            if product not in self.readers[other.root] and self._may_be_written_over(other, call):
+                break
+        else:
+            return
+        last, activation = call, 0
+        following = self.readers[y.root]
+        if y.root not in self.kept and len(following) == 1 and following[0].name == "unary" and (
+                _core.function_of(following[0])[0] == "relu" and y.nbytes == y.root.nbytes):
+            last, activation = following[0], 1
+        result = last.buffers[-1]
+        if result.nbytes != result.root.nbytes or len(self.writers[result.root]) != 1:
+            return
+        made = _core.accumulating(product, result.view(product.buffers[-1].shape), activation)
+        self._remove(product)
+        self._replace(last, [made])
+        if last is not call:
+            self._remove(call)
+        self._rename(other.root, result)
+
+    def _may_be_written_over(self, buffer, reader):
+        """Whether nothing needs a buffer's values after `reader`, so that its memory may become the result's."""
+        root = buffer.root
+        users = self.readers[root] + self.writers[root]
+        return (root.is_promise and root not in self.kept and bool(self.writers[root])
+                and self.readers[root].count(reader) == 1
+                and not any(call in self.constant for call in users)
+                and all(b.nbytes == root.nbytes for call in users for b in call.buffers if b.root is root)
+                and all(self.place_of[call] < self.place_of[reader] for call in users if call is not reader))
+
+    def _rename(self, root, result):
+        """Lets all calls use `result` instead of a root buffer."""
+        for call in {*self.readers[root], *self.writers[root]}:
+            buffers = [result.view(b.shape) if b.root is root else b for b in call.buffers]
+            self._replace(call, [_core.rebound(call, buffers)])
+
+    def cut_unary(self, call):
+        """A function of few images is cut into parts of one, for the threads to share."""
+        x = call.buffers[0]
+        images = x.shape[0] if x.shape else 1
+        if images >= FEW_IMAGES or call in self.constant:
+            return
+        for parts in (16, 8, 4, 2):
+            if x.size // images % parts == 0 and x.size // images // parts >= FEWEST_ELEMENTS:
+                self._replace(call, [_core.unary_in_parts(call, parts)])
+                return
 
 
 def _zeros(count):

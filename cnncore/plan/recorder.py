@@ -47,7 +47,7 @@ class Plan:
             prepared, calls = inference.prepare(calls, inputs, kept)
             kept |= {buffer.root for call in calls for buffer in call.buffers} & {
                 buffer.root for call in prepared for buffer in call.buffers if buffer.is_promise}
-        calls, runs = schedule.depth_first(calls)
+        calls, runs = schedule.depth_first(calls, inputs is not None)
         groups = []
         if os.environ.get("CNNCORE_DEPTH_FIRST", "1") != "0":
             calls, runs, groups = schedule.chain_updates(calls, runs, kept)
