@@ -97,6 +97,12 @@ cdef class Call:
     cdef Call writes(self, const void *field, Buffer buffer, tuple shape=None, str dtype="float32"):
         return self.bind(field, buffer, True, shape, dtype)
 
+    cdef void touch_written(self):
+        cdef int i
+        for i in range(len(self.buffers)):
+            if self.written[i]:
+                (<Buffer> self.buffers[i]).touch()
+
     @property
     def name(self):
         return _table[self.kernel].name.decode()
@@ -180,3 +186,5 @@ def run_now(list calls):
     room = Memory(scratch * ran_on)
     with nogil:
         cnn_run(c, count, ran_on, room.data, scratch, NULL)
+    for call in calls:
+        call.touch_written()

@@ -81,6 +81,7 @@ cdef class Buffer:
     cdef readonly int64_t nbytes
     cdef readonly Buffer base       # the buffer that this one is a view of, or None
     cdef readonly int64_t offset    # bytes from the start of base
+    cdef int64_t version            # of a root: grows whenever a call may have written its memory
     cdef void *data                 # NULL while it is a promise
     cdef object owner               # keeps the memory alive
     cdef object __weakref__
@@ -156,6 +157,15 @@ cdef class Buffer:
     @property
     def is_promise(self):
         return self.data == NULL
+
+    @property
+    def is_wrapped(self):
+        """Whether the memory is a NumPy array's, which may change without a call."""
+        return isinstance((<Buffer> self.root).owner, np.ndarray)
+
+    cpdef void touch(self):
+        """To be called when its memory is written by other means than calls."""
+        (<Buffer> (self if self.base is None else self.base)).version += 1
 
     @property
     def address(self):

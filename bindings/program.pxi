@@ -13,6 +13,7 @@ cdef class Program:
         places: dict from promised root Buffer to its offset in the arena, in bytes.
         arena: Memory that holds the promises.
         groups: list of plan.schedule.Group, runs of calls that go depth first.
+        prepared: how many of the first calls run only when what they read has changed.
     """
     cdef readonly list calls
     cdef readonly dict places
@@ -23,8 +24,11 @@ cdef class Program:
     cdef int64_t count
     cdef readonly size_t scratch_stride
     cdef int threads
+    cdef readonly int64_t prepared
+    cdef list sources, changed              # roots that the prepared calls read; real ones that calls write
+    cdef int64_t seen                       # the sources' versions when the prepared calls last ran
 
-    def __cinit__(self, list calls, list waits, dict places, Memory arena, list groups=[]):
+    def __cinit__(self, list calls, list waits, dict places, Memory arena, list groups=[], int64_t prepared=0):
         cdef Call call
         cdef Buffer buffer
         cdef size_t total = 0, at = 0
@@ -57,6 +61,11 @@ cdef class Program:
             self.add_group(group)
         self.scratch_stride += cnn_claims_bytes(self.count)
         self.threads = 0
+        self.prepared, self.seen = prepared, -1
+        self.sources = list({buffer.root for call in calls[:prepared] for buffer in call.buffers
+                             if not buffer.is_promise})
+        self.changed = list({buffer.root for call in calls for buffer, written in call.operands
+                             if written and not buffer.is_promise})
 
     cdef int add_group(self, group) except -1:
         """Lays out a thread's memory for a group: its args, what only it uses, states, scratch."""
@@ -118,9 +127,18 @@ cdef class Program:
         if self.threads != _threads:
             self.scratch = Memory(self.scratch_stride * _threads)
             self.threads = _threads
+        cdef int64_t versions = 0, first = 0
+        cdef Buffer buffer
+        for buffer in self.sources:
+            versions += buffer.version
+        if versions == self.seen:
+            first = self.prepared
         with nogil:
-            cnn_run(<cnn_call *> self.table.data, self.count, self.threads, self.scratch.data, self.scratch_stride,
-                    seconds)
+            cnn_run(<cnn_call *> self.table.data + first, self.count - first, self.threads, self.scratch.data,
+                    self.scratch_stride, seconds + first if seconds != NULL else NULL)
+        self.seen = versions
+        for buffer in self.changed:
+            buffer.version += 1
         return 0
 
     def run(self):

@@ -44,6 +44,8 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
         max_value: the largest output, or None.
         threshold: inputs up to it count as negative.
     """
+    if max_value == 6 and not negative_slope and not threshold:
+        return ops.relu6(x)
     if threshold:
         y = ops.where(ops.convert_to_tensor(x) > threshold, x, (x - threshold) * negative_slope)
     else:

@@ -333,6 +333,7 @@ class Variable(Tensor):
         if array.shape != self.shape:
             raise ValueError(self._misfit(array))
         self._view()[...] = array
+        self.buffer.touch()
 
     def _misfit(self, value):
         return (f"The variable {self.path!r} has shape {self.shape}. Received: shape {value.shape}; assign values of its "

@@ -49,10 +49,10 @@ class Step:
             outputs = self.function(batch)
         return None if type(outputs) is MetricLogs and outputs.is_untouched() else outputs
 
-    def record(self, function, *args):
+    def record(self, function, *args, inference=False):
         """Makes the plan of a function that ends in `compute`."""
         with collecting() as optimizers:
-            self.plan = record(function, *args)
+            self.plan = record(function, *args, inference=inference)
         self.outputs = self.plan.outputs
         self.optimizers = [o for o in optimizers if o._schedule is not None]
 
@@ -86,10 +86,10 @@ class _Input(Tensor):
 class SharedStep(Step):
     """A plan with a batch of its own, which is filled before each run; it serves any arrays of these shapes."""
 
-    def __init__(self, function, learns, batches, rows):
+    def __init__(self, function, learns, batches, rows, inference=False):
         super().__init__(function, learns)
         self.batch = batches.make(rows, _core.Buffer.allocate, _Input)
-        self.record(self.compute, self.batch)
+        self.record(self.compute, self.batch, inference=inference)
 
 
 class EagerStep(Step):
@@ -179,7 +179,7 @@ class Runner:
                str(map_leaves(lambda leaf: leaf is None, batches.nest)), batches.in_tuple)
         step = plans.get(key)
         if step is None:
-            step = plans[key] = SharedStep(self.function, self.learns, batches, rows)
+            step = plans[key] = SharedStep(self.function, self.learns, batches, rows, self.kind == "predict")
             while len(plans) > KEPT_PLANS:
                 plans.popitem(last=False)
         plans.move_to_end(key)

@@ -2,7 +2,7 @@
 import os
 
 from cnncore import _core, executor
-from cnncore.plan import memory, schedule
+from cnncore.plan import inference, memory, schedule
 from cnncore.tensor import Tensor
 
 
@@ -39,17 +39,24 @@ class Plan:
     Variables and other real buffers that the step touched are used in place; every intermediate lives in one arena.
     """
 
-    def __init__(self, calls, outputs):
-        kept = set()
+    def __init__(self, calls, outputs, inputs=None):  # `inputs`: see inference.prepare
+        kept, prepared = set(), []
         map_structure(lambda t: kept.add(t.buffer.root) if t.buffer.is_promise else None, outputs)
-        calls, runs = schedule.depth_first(schedule.live_calls(calls, kept))
+        calls = schedule.live_calls(calls, kept)
+        if inputs is not None:
+            prepared, calls = inference.prepare(calls, inputs, kept)
+            kept |= {buffer.root for call in calls for buffer in call.buffers} & {
+                buffer.root for call in prepared for buffer in call.buffers if buffer.is_promise}
+        calls, runs = schedule.depth_first(calls, inputs is not None)
         groups = []
         if os.environ.get("CNNCORE_DEPTH_FIRST", "1") != "0":
             calls, runs, groups = schedule.chain_updates(calls, runs, kept)
             groups += schedule.make_groups(calls, runs, kept)
+        calls = prepared + calls
+        groups = [group._replace(first=group.first + len(prepared)) for group in groups]
         places, size = memory.place(calls, kept, groups)
         waits = schedule.waits(calls, places, groups)
-        self._program = _core.Program(calls, waits, places, _core.Memory(size), groups)
+        self._program = _core.Program(calls, waits, places, _core.Memory(size), groups, len(prepared))
         self.arena_bytes = size
         self.outputs = map_structure(self._fetch, outputs)
         if os.environ.get("CNNCORE_DEBUG", "0") >= "1":
@@ -78,14 +85,19 @@ class Plan:
         return self._program.calls
 
 
-def record(function, *args):
+def record(function, *args, inference=False):
     """Runs function(*args) once, keeping its kernel calls instead of running them, and returns the Plan.
 
     Args:
         function: computes with Tensors and Variables only; asking for a value raises RuntimeError.
         args: Tensors over real memory, or nests of them: the plan reads them afresh at every run.
+        inference: whether to fold layers and to compute once what depends on weights alone; rounding differs a little.
     """
     recorder = Recorder()
     with executor.use(recorder):
         outputs = function(*args)
-    return Plan(recorder.calls, outputs)
+    inputs = None
+    if inference:
+        inputs = set()
+        map_structure(lambda t: inputs.add(t.buffer.root), args)
+    return Plan(recorder.calls, outputs, inputs)

@@ -6,6 +6,7 @@ from cnncore.plan import memory
 
 CACHE_BYTES = 1 << 20  # what a block of images should touch at once, so that it stays in a core's own cache
 MOST_SLOTS = 32
+FEWEST_IMAGES = 4  # of a prediction that are shared out as images; fewer are shared out by rows and channels
 CHAINED_BYTES = 1 << 17  # gradients of weights that take less stay in the cache anyway
 SMALL_BYTES = 1 << 17  # runs of calls that touch less are left as they are: they stay in the cache anyway
 THREAD_IMAGES = 4  # of a batch that keep a thread busy: with fewer, threads share every image instead
@@ -72,14 +73,26 @@ def slot_of(call):
     return grain // per_image if ordered else 1
 
 
-def depth_first(calls):
+def goes_by_layers(call):
+    """Whether a call of inference had better take the whole batch at once: there are too few images for the threads to
+    share, or it reads more weights than images, which every block of images would read again."""
+    images = images_of(call)
+    if images < FEWEST_IMAGES:
+        return True
+    batched = [buffer.root.shape[:1] == (images,) for buffer in call.buffers]
+    weights = sum(buffer.nbytes for buffer, of_images in zip(call.buffers, batched, strict=True) if not of_images)
+    return weights > sum(b.nbytes for b, of_images in zip(call.buffers, batched, strict=True) if of_images) // images
+
+
+def depth_first(calls, inference=False):
     """(calls reordered, [(first, count) of each run that may go depth first]).
 
     Calls that need the whole batch come as early as they can; between them, as many image-by-image calls as can follow
     each other, image for image, form a run.
     """
     needs = dependencies(calls)
-    images, slots = [images_of(call) for call in calls], [slot_of(call) for call in calls]
+    images = [0 if inference and goes_by_layers(call) else images_of(call) for call in calls]
+    slots = [slot_of(call) for call in calls]
     done, left, order, runs = set(), list(range(len(calls))), [], []
 
     def joins(i, run, members):
