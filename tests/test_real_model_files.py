@@ -4,6 +4,7 @@ import pytest
 from data import cifar10_sheets, real_data
 
 from cnncore import layers, models, optimizers, saving
+from cnncore.random import set_random_seed
 
 
 def one_hot(labels):
@@ -64,13 +65,14 @@ def test_the_split_form_and_the_dense_network_score(digits):
 
 def test_a_trained_body_gets_a_new_head(digits):
     x_train, y_train, x_test, y_test = digits
+    set_random_seed(1)
     body = loaded("himalrana_mnist_cnn.keras")
     body.trainable = False
     model = models.Sequential([layers.Input((28, 28, 1)), *body.layers[:-1], layers.Dense(2, activation="softmax")])
     kept = [w.numpy() for layer in body.layers[:-1] for w in layer.weights]
     odd_train, odd_test = (y.argmax(-1) % 2 for y in (y_train, y_test))
     model.compile(optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x_train[:3200], odd_train[:3200], batch_size=64, verbose=0)
-    assert model.evaluate(x_test, odd_test, batch_size=500, verbose=0)[1] > 0.93
+    model.fit(x_train[:12800], odd_train[:12800], batch_size=64, verbose=0)
+    assert model.evaluate(x_test, odd_test, batch_size=500, verbose=0)[1] > 0.9
     for old, new in zip(kept, [w for layer in body.layers[:-1] for w in layer.weights], strict=True):
         np.testing.assert_array_equal(old, new.numpy())

@@ -147,7 +147,8 @@ def test_malicious_tables_are_refused_by_name(table):
     assert time.perf_counter() - start < 2
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00" * 7, b"\xff" * 8, struct.pack("<Q", 1 << 62), bytes(8), b"\x89HDF\r\n\x1a\n"])
+@pytest.mark.parametrize("data", [b"", b"\x00" * 7, b"\xff" * 8, struct.pack("<Q", 1 << 62), bytes(8),
+                                  b"\x89HDF\r\n\x1a\n"])
 def test_what_is_no_safetensors_file_is_refused(data):
     with pytest.raises(ValueError, match="bad.safetensors"):
         arrays_of(data)

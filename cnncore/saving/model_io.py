@@ -56,6 +56,28 @@ class Saveable:
         """
         load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
 
+    def export(self, filepath, format="onnx", verbose=None, input_signature=None, **kwargs):
+        """Writes what the model computes in inference for other programs, as an ONNX file; needs the extra [onnx].
+
+        Args:
+            filepath: string or path that ends in '.onnx'.
+            format: 'onnx'.
+            verbose: accepted for compatibility.
+            input_signature: accepted for compatibility, None: the inputs are the model's.
+            **kwargs: none are known.
+
+        Raises:
+            ValueError: another format or ending, or a layer that ONNX has no counterpart of.
+            ImportError: the package onnx is not installed.
+            OSError: the file cannot be written; the old one is unchanged.
+        """
+        from cnncore.onnx import export
+
+        if format != "onnx" or input_signature is not None or kwargs:
+            raise ValueError("A model is exported with format='onnx' and its own inputs. Received: "
+                             f"format={format!r}, input_signature={input_signature!r}, {kwargs}; leave them out")
+        export(self, filepath)
+
     def build_from_config(self, config):
         """Makes the weights for the shapes that a file says the model was built for."""
         shape = config.get("input_shape")
