@@ -1,9 +1,9 @@
-# make build | test | test-full | test-tiers | lint | check | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
+# make build | test | test-full | test-tiers | fuzz | lint | check | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: build test test-full test-tiers lint check bench wheel clean
+.PHONY: build test test-full test-tiers fuzz lint check bench wheel clean
 
 $(VENV)/made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,12 @@ test-full: build
 test-tiers: build
 	for tier in $$($(RUN) -c "from cnncore import _core; print(*_core.tiers_here())"); do \
 		echo "== $$tier" && CNNCORE_ISA=$$tier $(RUN) -m pytest tests || exit 1; done
+
+# Damaged files of every format: each is refused or loads.
+SEED ?= 0
+COUNT ?= 10000
+fuzz: build
+	$(RUN) tests/fuzz_files.py --seed $(SEED) --count $(COUNT)
 
 lint: $(VENV)/made
 	$(RUN) -m ruff check .

@@ -5,7 +5,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _ROOMS = ("activations", "applications", "backend", "callbacks", "config", "constraints", "datasets", "initializers",
-          "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers",
+          "layers", "losses", "metrics", "models", "onnx", "ops", "optimizers", "preprocessing", "random", "regularizers",
           "saving", "utils")
 _NAMES = {
     "Tensor": "tensor", "Variable": "tensor", "GradientTape": "tensor", "no_grad": "executor",

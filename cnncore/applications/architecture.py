@@ -58,7 +58,7 @@ def documented(summary, paper, example, size=224, least=32, weights=True, **own)
         own: what is to be said about arguments that only this network has.
     """
     known = "'imagenet' for those of Keras, " if weights else ""
-    given = f"{known}None for random ones, or the path of a '.weights.h5', '.keras' or '.h5' file."
+    given = f"{known}None for random ones, or the path of a '.weights.h5', '.keras', '.h5' or '.safetensors' file."
     lines = [textwrap.fill(f"{name}: {text}", 116, initial_indent=" " * 8, subsequent_indent=" " * 12)
              for name, text in own.items()]
 

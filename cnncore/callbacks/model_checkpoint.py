@@ -15,9 +15,9 @@ class ModelCheckpoint(Callback):
     before it is still there.
 
     Args:
-        filepath: string or path that ends in '.keras', in '.h5', or in '.weights.h5' for weights only. It may name the
-            epoch, counted from 1, the batch and metrics of the logs, as in 'w-{epoch:02d}-{val_loss:.2f}.keras'.
-            Folders are made where they are missing.
+        filepath: string or path that ends in '.keras', in '.h5', or in '.weights.h5' or '.safetensors' for
+            weights only. It may name the epoch, counted from 1, the batch and metrics of the logs, as in
+            'w-{epoch:02d}-{val_loss:.2f}.keras'. Folders are made where they are missing.
         monitor: name of the metric that tells which model is best, as in the epoch's logs.
         verbose: 0 is silent, 1 tells of every saving.
         save_best_only: whether to save only when the metric is better than ever before.
@@ -42,7 +42,7 @@ class ModelCheckpoint(Callback):
                  mode="auto", save_freq="epoch", initial_value_threshold=None):
         super().__init__()
         self.filepath = os.fspath(filepath)
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
+        endings = (".weights.h5", ".safetensors") if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             what = "weights" if save_weights_only else "models"
             raise ValueError(f"ModelCheckpoint saves {what} in files that end in {' or '.join(endings)}. Received: "

@@ -30,7 +30,7 @@ class Saveable:
         """Saves the weights, and the optimizer's state where there is one, in Keras's layout.
 
         Args:
-            filepath: string or path that ends in '.weights.h5'.
+            filepath: string or path that ends in '.weights.h5' or '.safetensors'.
             overwrite: whether a file of that name may be replaced.
             max_shard_size: only None is supported: weights are one file.
 
@@ -45,7 +45,8 @@ class Saveable:
         """Sets the weights, and the optimizer's state where there is one, from a file; all of them or none.
 
         Args:
-            filepath: string or path that ends in '.weights.h5' or '.keras', or in '.h5' as Keras 1 and 2 wrote it.
+            filepath: string or path that ends in '.weights.h5', '.keras' or '.safetensors', or in '.h5' as Keras 1 and
+                2 wrote it.
             skip_mismatch: whether layers that do not fit keep their weights, with a warning.
             by_name: whether layers are matched by name, which only the files of Keras 1 and 2 allow.
 
@@ -54,6 +55,28 @@ class Saveable:
             OSError: the file cannot be read.
         """
         load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
+
+    def export(self, filepath, format="onnx", verbose=None, input_signature=None, **kwargs):
+        """Writes what the model computes in inference for other programs, as an ONNX file; needs the extra [onnx].
+
+        Args:
+            filepath: string or path that ends in '.onnx'.
+            format: 'onnx'.
+            verbose: accepted for compatibility.
+            input_signature: accepted for compatibility, None: the inputs are the model's.
+            **kwargs: none are known.
+
+        Raises:
+            ValueError: another format or ending, or a layer that ONNX has no counterpart of.
+            ImportError: the package onnx is not installed.
+            OSError: the file cannot be written; the old one is unchanged.
+        """
+        from cnncore.onnx import export
+
+        if format != "onnx" or input_signature is not None or kwargs:
+            raise ValueError("A model is exported with format='onnx' and its own inputs. Received: "
+                             f"format={format!r}, input_signature={input_signature!r}, {kwargs}; leave them out")
+        export(self, filepath)
 
     def build_from_config(self, config):
         """Makes the weights for the shapes that a file says the model was built for."""
@@ -173,7 +196,7 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
 
     Args:
         model: a built model.
-        filepath: string or path that ends in '.weights.h5'.
+        filepath: string or path that ends in '.weights.h5' or '.safetensors'.
         overwrite: whether a file of that name may be replaced.
         max_shard_size: only None is supported: weights are one file.
         **kwargs: none are known.
@@ -183,14 +206,18 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         FileExistsError: there is such a file and `overwrite` is False.
         OSError: the file cannot be written; the old one is unchanged.
     """
-    from cnncore.saving import atomic, h5_store, state
+    from cnncore.saving import atomic, h5_store, safetensors, state
 
     if max_shard_size is not None or kwargs:
         raise ValueError("Weights are saved with filepath and overwrite, in one file. Received: "
                          f"{', '.join(kwargs) or f'max_shard_size={max_shard_size!r}'}; leave it out")
-    path = _check_path(filepath, (".weights.h5",), "Weights are saved in a file that ends in '.weights.h5'")
+    path = _check_path(filepath, (".weights.h5", ".safetensors"), "Weights are saved in a file that ends in "
+                       "'.weights.h5' or '.safetensors'")
     _check_built(model, "saved")
     _check_overwrite(path, overwrite)
+    if path.endswith(".safetensors"):
+        safetensors.write(path, state.entries(model))
+        return
     data = h5_store.pack(state.entries(model))
     atomic.write_bytes(path, [data, h5_store.trailer(data)])
 
@@ -200,7 +227,8 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
 
     Args:
         model: a built model.
-        filepath: string or path that ends in '.weights.h5' or '.keras', or in '.h5' as Keras 1 and 2 wrote it.
+        filepath: string or path that ends in '.weights.h5', '.keras' or '.safetensors', or in '.h5' as Keras 1 and 2
+            wrote it.
         skip_mismatch: whether layers that do not fit keep their weights, with a warning.
         by_name: whether layers are matched by name, which only the files of Keras 1 and 2 allow.
 
@@ -208,16 +236,21 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
         ValueError: the file is damaged or holds another model's weights.
         OSError: the file cannot be read.
     """
-    from cnncore.saving import container, h5_store, legacy_h5, state
+    from cnncore.saving import container, h5_store, legacy_h5, safetensors, state
 
-    path = _check_path(filepath, (".weights.h5", ".keras", ".h5", ".hdf5"),
-                       "Weights are loaded from a file that ends in '.weights.h5', '.keras' or '.h5'")
+    path = _check_path(filepath, (".weights.h5", ".keras", ".safetensors", ".h5", ".hdf5"), "Weights are loaded from a "
+                       "file that ends in '.weights.h5', '.keras', '.safetensors' or '.h5'")
     _check_built(model, "loaded")
     where = _where(path)
     if path.endswith(".keras"):
         _check_order(by_name, where)
         with h5_store.H5Reader(container.read(path, where)[1], f"model.weights.h5 in {where}") as reader:
             state.load(model, reader, skip_mismatch)
+        return
+    if path.endswith(".safetensors"):
+        _check_order(by_name, where)
+        with open(path, "rb") as file:
+            state.load(model, safetensors.SafetensorsReader(file, where), skip_mismatch)
         return
     with open(path, "rb") as file, h5_store.H5Reader(file, where) as reader:
         if legacy_h5.is_legacy(reader):
