@@ -1,9 +1,10 @@
-# make build | test | test-full | test-tiers | fuzz | lint | check | bench | wheel | clean. Everything happens in .venv; PYTHON chooses it.
+# make build | test | test-full | test-layers | test-tiers | fuzz | lint | check | bench | wheel | clean.
+# Everything happens in .venv; PYTHON chooses it.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: build test test-full test-tiers fuzz lint check bench wheel clean
+.PHONY: build test test-full test-layers test-tiers fuzz lint check bench wheel clean
 
 $(VENV)/made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +21,12 @@ test: build
 # What takes minutes and gigabytes: the classic networks at full size beside Keras.
 test-full: build
 	$(RUN) -m pytest tests/full_size_networks.py
+
+# Other random layers than those of `make test`, and COUNT times as many, beside Keras on JAX.
+SEED ?= 1
+COUNT ?= 10
+test-layers: build
+	CNNCORE_LAYER_SEED=$(SEED) CNNCORE_LAYER_COUNT=$(COUNT) $(RUN) -m pytest tests/test_random_layers.py
 
 # Every tier that this machine runs, the whole suite on each.
 test-tiers: build

@@ -327,7 +327,9 @@ class Layer(Weighted):
         """The arguments that make an equal layer, without weights."""
         config = {"name": self.name, "trainable": self._trainable, "dtype": self.dtype}
         if self.activity_regularizer is not None:
-            config["activity_regularizer"] = self.activity_regularizer
+            from cnncore import regularizers
+
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         cls = type(self)
         if cls.get_config is Layer.get_config and not cls.__module__.startswith("cnncore."):
             config.update(self._own_arguments())
