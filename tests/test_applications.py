@@ -134,7 +134,8 @@ def test_published_efficientnets_have_a_layer_more(monkeypatch, tmp_path):
         monkeypatch.setattr(place, "get_file", lambda *arguments, **more: str(tmp_path / "made.h5"))
     ours, theirs = both("EfficientNetB0", weights="imagenet", **options)
     assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
-    check_predictions(ours, theirs, images((32, 32, 3), 2, "EfficientNetB0"))
+    x = images((32, 32, 3), 2, "EfficientNetB0")
+    check_predictions(ours, theirs, 128 + (x - 128) / 2)  # about what the other layers got when they were made
 
 
 # ---- training ----------------------------------------------------------------------------------------------------
