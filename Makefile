@@ -23,10 +23,8 @@ test-full: build
 	$(RUN) -m pytest tests/full_size_networks.py
 
 # Other random layers than those of `make test`, and COUNT times as many, beside Keras on JAX.
-SEED ?= 1
-COUNT ?= 10
 test-layers: build
-	CNNCORE_LAYER_SEED=$(SEED) CNNCORE_LAYER_COUNT=$(COUNT) $(RUN) -m pytest tests/test_random_layers.py
+	CNNCORE_LAYER_SEED=$(or $(SEED),1) CNNCORE_LAYER_COUNT=$(or $(COUNT),10) $(RUN) -m pytest tests/test_random_layers.py
 
 # Every tier that this machine runs, the whole suite on each.
 test-tiers: build
@@ -34,10 +32,8 @@ test-tiers: build
 		echo "== $$tier" && CNNCORE_ISA=$$tier $(RUN) -m pytest tests || exit 1; done
 
 # Damaged files of every format: each is refused or loads.
-SEED ?= 0
-COUNT ?= 10000
 fuzz: build
-	$(RUN) tests/fuzz_files.py --seed $(SEED) --count $(COUNT)
+	$(RUN) tests/fuzz_files.py --seed $(or $(SEED),0) --count $(or $(COUNT),10000)
 
 lint: $(VENV)/made
 	$(RUN) -m ruff check .

@@ -178,7 +178,6 @@ class _Recording:
         self._remove(maker)
         self._replace(call, [made])
 
-
     def fold_addition(self, call):
         """A sum of which a convolution wrote one part is written by that convolution, onto the other part."""
         a, b, y = call.buffers
