@@ -30,6 +30,9 @@ SCRIPTS = {
     "custom_loop": (["mnist"], ["custom.weights.h5"], r"Test accuracy: 0\.[6-9]"),
     "images_in_folders": (["cifar-10"], ["folders.keras", "folders_history.png", "folders_predictions.png"],
                           r"shows a (bird|cat|deer|dog|frog|horse), with a probability of \d+%"),
+    "transfer_learning": (["cifar-10", "MobileNet"],
+                          ["transfer.keras", "transfer_history.png", "transfer_predictions.png"],
+                          r"random features 0\.[0-3]\d+, frozen 0\.[4-9]\d+, fine-tuned 0\.[4-9]"),
 }
 
 
@@ -39,7 +42,11 @@ def home(tmp_path_factory):
     from PIL import Image
 
     data, home = real_data(), tmp_path_factory.mktemp("home")
-    (home / "datasets").mkdir()
+    for folder in ("datasets", "models"):
+        (home / folder).mkdir()
+    mobilenet = data / "keras-files" / "mobilenet_2_5_224_tf.h5"
+    if mobilenet.is_file():
+        (home / "models" / mobilenet.name).symlink_to(mobilenet)
     for name in ("mnist.npz", "fashion-mnist"):
         (home / "datasets" / name).symlink_to(data / name)
     arrays = {}
@@ -66,6 +73,8 @@ def test_an_example_runs_and_leaves_what_it_says(name, home, tmp_path):
         environment["CNNCORE_HOME"] = os.environ.get("CNNCORE_HOME", "")
     if "cifar-10" in needs and not (home / "datasets" / "cifar10.npz").is_file():
         pytest.skip("there is no CIFAR-10 among the real data")
+    if "MobileNet" in needs and not any((home / "models").iterdir()):
+        pytest.skip("there are no weights of a MobileNet among the real data")
     if "ModelCheckpoint" in needs and not hasattr(callbacks, "ModelCheckpoint"):
         pytest.skip("ModelCheckpoint is not there yet")
     environment["PYTHONPATH"] = os.pathsep.join([str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")])
@@ -75,6 +84,37 @@ def test_an_example_runs_and_leaves_what_it_says(name, home, tmp_path):
     assert re.search(says, result.stdout), result.stdout[-1500:]
     assert not re.search("warning|traceback", result.stderr, re.IGNORECASE), result.stderr[-2000:]
     assert set(leaves) <= set(os.listdir(tmp_path / "made"))
+
+
+def test_transfer_learning_says_which_weights_it_lacks(tmp_path):
+    environment = {**os.environ, "CNNCORE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment["PYTHONPATH"] = os.pathsep.join([str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")])
+    for more in ([], ["--weights", "nowhere.h5"]):
+        result = subprocess.run([sys.executable, str(EXAMPLES / "transfer_learning.py"), *more], cwd=tmp_path,
+                                env=environment, capture_output=True, text=True, timeout=100)
+        assert result.returncode == 1 and "Traceback" not in result.stderr
+        assert (more[1] if more else str(tmp_path / "models")) in result.stderr and "_no_top.h5" in result.stderr
+
+
+def test_transfer_learning_takes_a_folder(home, tmp_path):
+    from cnncore.utils import save_img
+
+    if not (home / "models" / "mobilenet_2_5_224_tf.h5").is_file() or not (home / "datasets" / "cifar10.npz").is_file():
+        pytest.skip("there are no weights of a MobileNet, or no CIFAR-10, among the real data")
+    with np.load(home / "datasets" / "cifar10.npz") as arrays:
+        x, y = arrays["x_train"], arrays["y_train"][:, 0]
+    for name, label in (("airplanes", 0), ("horses", 7)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i, image in enumerate(x[y == label][:60]):
+            save_img(tmp_path / "images" / name / f"{i}.png", image, scale=False)
+    environment = {**os.environ, "CNNCORE_HOME": str(home), "MPLBACKEND": "Agg"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")])
+    result = subprocess.run([sys.executable, str(EXAMPLES / "transfer_learning.py"), "--quick", "--folder",
+                             "images"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "96 training and 24 test images" in result.stdout
+    frozen = float(re.search(r"frozen ([\d.]+)", result.stdout)[1])
+    assert frozen >= 0.75 and re.search("takes a (airplanes|horses) for a (airplanes|horses)", result.stdout)
 
 
 def test_every_example_is_run_and_described():
