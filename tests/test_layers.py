@@ -250,10 +250,10 @@ def test_an_activation_can_be_taken_off(make):
                                   "flatten channels first", "max same", "average same", "softmax of axes"])
 def test_gradients_reach_weights_and_inputs(name):
     make, shape = OUTPUTS[name]
-    layer = make(cnncore)
-    x = cnncore.Tensor(values(shape), requires_grad=True)
+    layer, values = make(cnncore), np.random.default_rng(5).standard_normal
+    x = cnncore.Tensor(values(shape), dtype="float32", requires_grad=True)
     y = layer(x, training=True)
-    weight = values(y.shape)
+    weight = values(y.shape).astype("float32")
     (y * weight).sum().backward()
     assert x.grad.shape == shape and np.isfinite(x.grad.numpy()).all()
     for variable in layer.trainable_weights:

@@ -68,7 +68,8 @@ def test_a_trained_body_gets_a_new_head(digits):
     set_random_seed(1)
     body = loaded("himalrana_mnist_cnn.keras")
     body.trainable = False
-    model = models.Sequential([layers.Input((28, 28, 1)), *body.layers[:-1], layers.Dense(2, activation="softmax")])
+    head = layers.Dense(2, activation="softmax", name="odd")
+    model = models.Sequential([layers.Input((28, 28, 1)), *body.layers[:-1], head])
     kept = [w.numpy() for layer in body.layers[:-1] for w in layer.weights]
     odd_train, odd_test = (y.argmax(-1) % 2 for y in (y_train, y_test))
     model.compile(optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
