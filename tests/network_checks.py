@@ -16,9 +16,10 @@ PIXELS = ("MobileNetV3", "EfficientNet")  # networks that take pixels from 0 to 
 
 
 def both(name, **options):
-    """Our network and Keras's, from fresh counters of names."""
+    """Our network and Keras's, from fresh counters of names, and with the same first weights each time."""
     clear_session()
     keras.utils.clear_session()
+    keras.utils.set_random_seed(1)
     return [getattr(k.applications, name)(**{"weights": None, **options}) for k in (cnncore, keras)]
 
 

@@ -135,7 +135,11 @@ def test_published_efficientnets_have_a_layer_more(monkeypatch, tmp_path):
     ours, theirs = both("EfficientNetB0", weights="imagenet", **options)
     assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
     x = images((32, 32, 3), 2, "EfficientNetB0")
-    check_predictions(ours, theirs, 128 + (x - 128) / 2)  # about what the other layers got when they were made
+    cnncore.config.set_strict(True)  # images that the statistics were not made for: rounding grows tenfold
+    try:
+        check_predictions(ours, theirs, 128 + (x - 128) / 2)  # about what the other layers got when they were made
+    finally:
+        cnncore.config.set_strict(False)
 
 
 # ---- training ----------------------------------------------------------------------------------------------------
