@@ -270,16 +270,33 @@ class Variable(Tensor):
     """A tensor that is changed in place: a weight, a moving average, a counter.
 
     Args:
-        value: initial value, copied.
+        initializer: initial value, copied; or an initializer or its name, which then needs a shape.
+        shape: tuple, for an initializer.
+        dtype: the value's own by default, float32 for an initializer.
         trainable: whether gradients reach it and optimizers change it.
+        autocast, aggregation, synchronization: have no effect: there is one machine and one precision.
         name: shown in summaries and files.
+
+    Raises:
+        ValueError: an initializer is given without a shape, or a value with another one.
     """
 
     __slots__ = ("name", "path", "_trainable", "regularizer", "constraint")
 
-    def __init__(self, value, dtype=None, trainable=True, name="variable"):
+    def __init__(self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none",
+                 synchronization="auto", name=None):
+        value = initializer
+        if isinstance(value, str) or callable(value):
+            from cnncore import initializers
+
+            if shape is None:
+                raise ValueError(f"A Variable needs a shape for its initializer to fill. Received: {initializer!r}")
+            value = initializers.get(value)(tuple(shape), dtype or "float32")
         super().__init__(value, dtype)
-        self.name, self.path = name, name
+        if shape is not None and self.shape != tuple(shape):
+            raise ValueError(f"The value of a Variable has its shape. Received: shape={tuple(shape)} for a value of shape "
+                             f"{self.shape}")
+        self.name = self.path = name or "variable"
         self.regularizer = self.constraint = None
         self.trainable = trainable
 

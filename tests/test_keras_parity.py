@@ -4,7 +4,6 @@ import inspect
 import os
 import pathlib
 import re
-from importlib import import_module
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
@@ -19,7 +18,7 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 15):
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "keras-compatibility.md"
 ROOMS = ("layers", "callbacks", "losses", "metrics", "optimizers", "optimizers.schedules", "initializers", "regularizers",
          "constraints", "utils", "datasets", "activations", "backend", "preprocessing", "preprocessing.image", "saving",
-         "models", "ops", "ops.image", "random")
+         "models", "ops", "ops.image", "random", "config", "applications", "keras")  # the last is Keras as a whole
 CLASSES = ("Model", "Sequential", "Layer")
 
 
@@ -43,16 +42,14 @@ def listed(title, room):
     return {name for row in page()[title] if row[0] == room for name in names_in(row[1])}
 
 
-def ours(room):
-    """Our module of a room; None where there is none yet."""
-    module = cnncore
-    for part in room.split("."):
-        module = getattr(module, part, None)
-    return module
+def part_of(library, room):
+    """The module or class of a room; None where a library has none."""
+    for part in room.split(".") if room != "keras" else ():
+        library = getattr(library, part, None)
+    return library
 
 
-def theirs(room):
-    return import_module(f"keras.{room}")
+ours, theirs = functools.partial(part_of, cnncore), functools.partial(part_of, keras)
 
 
 def public(thing):
@@ -120,7 +117,7 @@ def test_methods_that_are_left_out_are_missing_somewhere():
 def test_differences_that_are_listed_are_there():
     for full in different():
         room, name = full.rsplit(".", 1)
-        mine, other = (getattr(getattr(library, room), name) for library in (cnncore, keras))
+        mine, other = (getattr(module, name) for module in (ours(room), theirs(room)))
         assert arguments(mine) != arguments(other), f"{full} is as in Keras"
 
 

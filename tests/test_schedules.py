@@ -36,7 +36,7 @@ def test_a_schedule_gives_keras_rate_at_every_step(name, place, arguments):
         if name == "CosineDecayRestarts" and arguments.get("t_mul") != 1.0 and abs(_restart(ours, step)) < 1e-3:
             continue  # Keras's float32 logarithm may fall on either side of a restart
         assert float(ours(step)) == pytest.approx(float(theirs(step)), rel=3e-4, abs=1e-6), step
-        assert float(ours(Variable(step, "int64"))) == float(ours(step))
+        assert float(ours(Variable(step, dtype="int64"))) == float(ours(step))
     assert ours.get_config() == theirs.get_config()
     again = schedules.deserialize(json.loads(json.dumps(schedules.serialize(ours))))
     assert type(again) is type(ours) and again.get_config() == ours.get_config()

@@ -63,7 +63,7 @@ class Metric:
         """
         dtype = dtype or self.dtype
         value = np.asarray(initializers.get(initializer or "zeros")(tuple(shape), dtype))
-        variable = Variable(value, dtype, trainable=False, name=name or "variable")
+        variable = Variable(value, dtype=dtype, trainable=False, name=name or "variable")
         self._track(variable)
         return variable
 

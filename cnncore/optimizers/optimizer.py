@@ -104,11 +104,11 @@ class Optimizer:
         self._averages, self._accumulators_of_gradients = [], []
         self._index = {}
         self._undecayed, self._undecayed_names = [], None
-        self._iterations = self._track(Variable(0, "int64", trainable=False, name="iteration"))
+        self._iterations = self._track(Variable(0, dtype="int64", trainable=False, name="iteration"))
         self._step = self._iterations  # the number, from 1, of the change that is being made, where `_counts_first`
         if self.gradient_accumulation_steps:
-            self._step = Variable(0, "int64", trainable=False, name="step")
-        self._rate = Variable(0.0, "float32", trainable=False, name="learning_rate")  # what kernels read
+            self._step = Variable(0, dtype="int64", trainable=False, name="step")
+        self._rate = Variable(0.0, dtype="float32", trainable=False, name="learning_rate")  # what kernels read
         self._schedule = None
         if callable(learning_rate) and not isinstance(learning_rate, Tensor):
             self._follow(learning_rate)
@@ -190,7 +190,7 @@ class Optimizer:
         from cnncore import initializers
 
         value = np.asarray(initializers.get(initializer)(tuple(shape), dtype or "float32"))
-        variable = Variable(value, dtype or "float32", trainable=False, name=name or "variable")
+        variable = Variable(value, dtype=dtype or "float32", trainable=False, name=name or "variable")
         variable.path = f"{self.name}/{variable.name}"
         return self._track(variable)
 
