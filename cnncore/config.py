@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from cnncore import _core
-from cnncore.ops.conv2d import set_strict, strict
 
 __all__ = ["backend", "epsilon", "floatx", "get_num_threads", "image_data_format", "openmp_runtimes", "set_epsilon",
            "set_floatx", "set_image_data_format", "set_num_threads", "set_strict", "show_config", "strict",
@@ -110,6 +109,24 @@ def openmp_runtimes():
         return []
     names = {line.rpartition("/")[2] for line in maps.splitlines() if "/" in line}
     return sorted(name for name in names if name.startswith(("libgomp", "libomp", "libiomp", "vcomp")))
+
+
+def set_strict(value):
+    """Switches strict mode: no Winograd and no matrix tiles; relative errors are about 1e-7 instead of 1e-6.
+
+    Args:
+        value: bool.
+    """
+    from cnncore.ops.conv2d import set_strict
+
+    set_strict(value)
+
+
+def strict():
+    """Whether strict mode is on, see `set_strict`."""
+    from cnncore.ops.conv2d import strict
+
+    return strict()
 
 
 def show_config():

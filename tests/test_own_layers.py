@@ -303,3 +303,17 @@ def test_numbers_assigned_in_a_step_are_there_at_each_run():
     assert (model.predict(x, batch_size=2, verbose=0) == 7).all() and float(counter.calls) == 4
     with pytest.raises(ValueError, match=r"shape \(2,\). Received: shape \(3,\)"):
         counter.seen.assign([1, 2, 3])
+
+
+def test_variables_are_made_as_in_keras():
+    for library in (cnncore, keras):
+        made = [library.Variable(np.ones((2, 3), "float32"), name="a"), library.Variable("ones", (2, 3)),
+                library.Variable(initializer=library.initializers.Constant(1.0), shape=(2, 3), trainable=False),
+                library.Variable(1.0, dtype="float32"), library.Variable("zeros", (2,), "int32")]
+        assert [tuple(v.shape) for v in made] == [(2, 3), (2, 3), (2, 3), (), (2,)]
+        assert made[0].name == "a" and [v.trainable for v in made[:3]] == [True, True, False]
+        assert all((np.array(v) == 1).all() for v in made[:4]) and made[4].dtype == "int32"
+    with pytest.raises(ValueError, match="needs a shape"):
+        cnncore.Variable("ones")
+    with pytest.raises(ValueError, match="has its value.s shape"):
+        cnncore.Variable(np.ones(2), (3,))

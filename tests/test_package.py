@@ -34,6 +34,11 @@ def test_importing_needs_only_numpy():
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
 
 
+def test_importing_loads_no_room_before_it_is_asked_for():
+    loaded = in_a_new_process("import sys, cnncore; print(sorted(m for m in sys.modules if m.startswith('cnncore.')))")
+    assert loaded.stdout.strip() == "['cnncore._core', 'cnncore.config']", loaded.stdout + loaded.stderr
+
+
 def test_importing_costs_little():
     code = ("import time, numpy; start = time.perf_counter(); import cnncore; print(time.perf_counter() - start)")
     best = min(float(in_a_new_process(code).stdout) for _ in range(5))
