@@ -132,8 +132,18 @@ cdef class Call:
         """Whether this is an optimizer's step: buffers[0] is the weight, buffers[1] its gradient."""
         return self.kernel in (CNN_sgd, CNN_adam, CNN_update)
 
+    @property
+    def reads_weight_by_rows(self):
+        """Whether each task can do with some rows of a weight, buffers[1], and with the same columns of what it writes."""
+        return self.kernel in (CNN_dense_dx, CNN_dense_tiles_dx)
+
+    @property
+    def may_write_behind(self):
+        """Of such a call, whether its result may take the place of the ReLU's output that masks it."""
+        return self.kernel == CNN_dense_tiles_dx or (<cnn_dense_dx_args *> self.args).units <= CNN_DX_DEPTH
+
     def in_parts(self, int64_t elements):
-        """An optimizer's step with so many elements in a task."""
+        """An optimizer's step, or a call that reads a weight by rows, with so many elements of the weight in a task."""
         cdef Call call = Call(self.kernel)
         memcpy(call.args, self.args, self.args_size)
         memcpy(call.fields, self.fields, sizeof(self.fields))
@@ -143,6 +153,8 @@ cdef class Call:
             (<cnn_sgd_args *> call.args).chunk = elements
         elif self.kernel == CNN_adam:
             (<cnn_adam_args *> call.args).chunk = elements
+        elif self.reads_weight_by_rows:
+            (<cnn_dense_dx_args *> call.args).columns = elements // (<cnn_dense_dx_args *> call.args).units
         else:
             (<cnn_update_args *> call.args).chunk = elements
         return call

@@ -148,12 +148,15 @@ cdef extern from "cnn.h" nogil:
         int64_t batch, depth, units, slots
         int32_t activation
 
+    enum:
+        CNN_DX_DEPTH
+
     ctypedef struct cnn_dense_dx_args:
         const float *dy
         const float *w
         float *dx
         const float *behind
-        int64_t batch, depth, units
+        int64_t batch, depth, units, columns
         int32_t accumulate
 
     ctypedef struct cnn_dense_dw_args:

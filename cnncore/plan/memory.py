@@ -49,7 +49,12 @@ def place_spans(spans, sizes):
 def place(calls, kept=(), groups=()):
     """Offsets in the arena for all promises but those that live inside a group."""
     spans = lifetimes(calls, kept, groups)
+    shared = {}
     for group in groups:
         for root in group.inside:
             del spans[root]
-    return place_spans(spans, {root: root.nbytes for root in spans})
+        shared.update(group.in_place)
+    for written, replaced in shared.items():
+        spans[replaced] = (spans[replaced][0], spans.pop(written)[1])
+    places, size = place_spans(spans, {root: root.nbytes for root in spans})
+    return places | {written: places[replaced] for written, replaced in shared.items()}, size

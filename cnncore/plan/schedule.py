@@ -22,7 +22,8 @@ class Group(NamedTuple):
     images_per_block: int
     inside: dict  # root Buffers that only these calls use: (offset in the thread's memory, bytes per image)
     inside_bytes: int
-    chained: bool = False  # two calls, task by task: "images" are tasks
+    chained: bool = False  # calls that go task by task: "images" are tasks
+    in_place: dict = {}  # root Buffers that are written in the place of others: {written: replaced}
 
 
 def live_calls(calls, kept):
@@ -170,7 +171,8 @@ def _group(calls, first, count, users, kept):
 def chain_updates(calls, runs, kept):
     """(calls reordered, runs, Groups of a weight's gradient and the optimizer's step that alone reads it).
 
-    Such a gradient is made and used a part at a time and never exists whole. Its call moves to where the step is.
+    Such a gradient is made and used a part at a time and never exists whole. Its call moves to where the step is, and so
+    does the one that takes the same weight's rows for the gradient of the layer's input: the weight is read once.
     """
     users = {}
     for call in calls:
@@ -178,21 +180,24 @@ def chain_updates(calls, runs, kept):
             users.setdefault(buffer.root, []).append(call)
     inside_runs = {id(call) for first, count in runs for call in calls[first:first + count]}
     starts = [id(calls[first]) for first, _ in runs]
-    pairs = []
+    chains = []
     for step in [call for call in calls if call.is_update]:
-        gradient = step.buffers[1]
+        weight, gradient = step.buffers[:2]
         making = [call for call in users[gradient.root] if call is not step]
         if (len(making) == 1 and making[0].gradient_part and gradient.is_promise and gradient.root not in kept
                 and gradient.root is gradient and gradient.nbytes > CHAINED_BYTES and id(making[0]) not in inside_runs
                 and _may_move(calls, making[0], step)):
-            calls = [call for call in calls if call is not making[0]]
+            reading = [call for call in users[weight.root] if call.reads_weight_by_rows and call.buffers[1] is weight]
+            reading = [call for call in reading if len(reading) == 1 and id(call) not in inside_runs
+                       and _may_move(calls, call, step)]
+            calls = [call for call in calls if call is not making[0] and call not in reading]
             at = next(i for i, call in enumerate(calls) if call is step)
-            pair = [making[0], step.in_parts(making[0].gradient_part)]
-            calls[at:at + 1] = pair
-            pairs.append(pair)
+            chain = [making[0]] + [call.in_parts(making[0].gradient_part) for call in [*reading, step]]
+            calls[at:at + 1] = chain
+            chains.append((chain, gradient))
     index = {id(call): i for i, call in enumerate(calls)}
     runs = [(index[start], count) for start, (_, count) in zip(starts, runs, strict=True)]
-    return calls, runs, [_chain(index[id(making)], making, step.buffers[1]) for making, step in pairs]
+    return calls, runs, [_chain(calls, index[id(chain[0])], chain, gradient, kept) for chain, gradient in chains]
 
 
 def _may_move(calls, call, later):
@@ -204,9 +209,22 @@ def _may_move(calls, call, later):
                    for other in between for buffer, written in other.operands)
 
 
-def _chain(first, making, gradient):
+def _chain(calls, first, chain, gradient, kept):
+    making = chain[0]
     tasks, part = making.work[0], 4 * making.gradient_part
-    return Group(first, 2, tasks, 1, 1, {gradient.root: (0, part)}, part, chained=True)
+    in_place = _in_place(calls, first, chain, kept) if len(chain) > 2 else {}
+    return Group(first, len(chain), tasks, 1, 1, {gradient.root: (0, part)}, part,
+                 chained=True, in_place=in_place)
+
+
+def _in_place(calls, first, chain, kept):
+    """{root of the gradient of a layer's input: root of the input}, where it can take the input's place part by part."""
+    (making, reading), end = chain[:2], first + len(chain)
+    x, dx = making.buffers[0].root, reading.buffers[-1].root
+    suits = (x.is_promise and dx.is_promise and x.nbytes == dx.nbytes and not {x, dx} & kept and reading.may_write_behind
+             and not any(buffer.root is x for call in calls[end:] for buffer in call.buffers)
+             and not any(buffer.root is dx for call in calls[:first] for buffer in call.buffers))
+    return {dx: x} if suits else {}
 
 
 # ---- waiting -----------------------------------------------------------------------------------------------------

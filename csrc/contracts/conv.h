@@ -76,13 +76,16 @@ typedef struct {
 /* y[n][u] = act(b[u] + sum over slots of partial[s][n][u]). Task: a block of rows. */
 typedef cnn_dense_args cnn_dense_finish_args;
 
-/* dx[n][k] = sum over u of dy[n][u] * w[k][u]. Task: a block of columns of dx. */
+#define CNN_DX_DEPTH 256 /* units up to which dense_dx sums in one go */
+
+/* dx[n][k] = sum over u of dy[n][u] * w[k][u]. Task: `columns` columns of dx, 1 to 256; 0: as many as suit the kernel.
+ * dx may take the place of `behind`, in dense_dx for up to CNN_DX_DEPTH units. */
 typedef struct {
     const float *dy;     /* [batch][units] */
     const float *w;      /* [depth][units] */
     float *dx;           /* [batch][depth] */
     const float *behind; /* NULL, or the ReLU's output that was x: dx is 0 where it is not above 0 */
-    int64_t batch, depth, units;
+    int64_t batch, depth, units, columns;
     int32_t accumulate;
 } cnn_dense_dx_args;
 

@@ -240,14 +240,16 @@ KERNEL_RUN(dense_finish) {
 
 /* ---- dx ------------------------------------------------------------------------------------------------------- */
 
-#define DX_COLUMNS 256 /* of dx, in a task */
+#define DX_COLUMNS 256 /* of dx, in a task, at most */
 #define DX_PACKED  (BLOCK_DEPTH * (DX_COLUMNS + PANEL))
 #define DX_TILES   (ceil_div(DX_COLUMNS, MR) * MR) /* rows of w that a task of few samples takes */
+
+static int64_t dx_columns(const cnn_dense_dx_args *a) { return a->columns ? a->columns : DX_COLUMNS; }
 
 KERNEL_WORK(dense_dx) {
     size_t floats = a->batch <= PANEL ? round_up(max64(1, a->units), BLOCK_DEPTH) * PANEL + DX_TILES * PANEL * 2
                                       : DX_PACKED + COPIED_ROWS;
-    return (cnn_work){ceil_div(a->depth, DX_COLUMNS), 1, 0, floats * sizeof(float)};
+    return (cnn_work){ceil_div(a->depth, dx_columns(a)), 1, 0, floats * sizeof(float)};
 }
 
 /* Few samples: w's own rows are multiplied by dy's samples side by side, packed once. Tiles of dx come out transposed.
@@ -259,7 +261,7 @@ static void dx_of_few(const cnn_dense_dx_args *a, int64_t begin, int64_t end, fl
     float *turned = sums + DX_TILES * PANEL;
     transpose(a->dy, a->units, a->units, a->batch, packed, step);
     for (int64_t task = begin; task < end; task++) {
-        int64_t k0 = task * DX_COLUMNS, columns = min64(DX_COLUMNS, a->depth - k0), tiles = ceil_div(columns, MR);
+        int64_t k0 = task * dx_columns(a), columns = min64(dx_columns(a), a->depth - k0), tiles = ceil_div(columns, MR);
         for (int64_t u = 0; u < a->units || u == 0; u += BLOCK_DEPTH)
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t i0 = tile_begin(columns, tiles, tile), i1 = tile_begin(columns, tiles, tile + 1);
@@ -298,17 +300,18 @@ static void dx_of_few(const cnn_dense_dx_args *a, int64_t begin, int64_t end, fl
 
 KERNEL_RUN(dense_dx) {
     float *packed = scratch, *copied = packed + DX_PACKED;
+    int64_t most = dx_columns(a);
     if (a->batch <= PANEL) {
         dx_of_few(a, begin, end, scratch);
         return;
     }
     for (int64_t task = begin; task < end; task++)
         for (int64_t u = 0; u < a->units || u == 0; u += BLOCK_DEPTH) {
-            int64_t first = task * DX_COLUMNS, columns = min64(DX_COLUMNS, a->depth - first);
+            int64_t first = task * most, columns = min64(most, a->depth - first);
             int64_t depth = min64(BLOCK_DEPTH, a->units - u);
             int last = u + BLOCK_DEPTH >= a->units;
             int64_t next_u = last ? 0 : u + BLOCK_DEPTH, next_row = last ? first + columns : first;
-            int64_t next_rows = last && task + 1 == end ? 0 : min64(DX_COLUMNS, a->depth - next_row);
+            int64_t next_rows = last && task + 1 == end ? 0 : min64(most, a->depth - next_row);
             coming weights = {a->w + next_row * a->units + next_u, a->units, next_rows,
                               min64(BLOCK_DEPTH, a->units - next_u), 0};
             for (int64_t k = 0; k < columns; k += PANEL) {

@@ -98,14 +98,14 @@ typedef struct {
 
 static tiles_dx_blocks tiles_dx_cut(const cnn_dense_dx_args *a) {
     int64_t units = round_up(max64(1, a->units), SPLIT_RUN), most = TILES_SPLIT / 4 / units / WIDE * WIDE;
-    return (tiles_dx_blocks){max64(WIDE, min64(TILES_COLUMNS, most)),
+    return (tiles_dx_blocks){a->columns ? a->columns : max64(WIDE, min64(TILES_COLUMNS, most)),
                              min64(round_up(max64(1, a->batch), WIDE), max64(WIDE, TILES_SPLIT / units / WIDE * WIDE)),
                              units + PLANE_GAP, units / SPLIT_RUN};
 }
 
 KERNEL_WORK(dense_tiles_dx) {
     tiles_dx_blocks cut = tiles_dx_cut(a);
-    size_t numbers = 2 * cut.rows * cut.plane_step + cut.columns * cut.chunks * SPLIT_RUN * 2;
+    size_t numbers = 2 * cut.rows * cut.plane_step + round_up(cut.columns, TILE) * cut.chunks * SPLIT_RUN * 2;
     return (cnn_work){
         ceil_div(a->depth, cut.columns), 1, 0,
         2 * round_up(cut.chunks, 8) * sizeof(int64_t) + numbers * sizeof(bf16) + WIDE * WIDE * sizeof(float)};
