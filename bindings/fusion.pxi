@@ -144,3 +144,12 @@ def function_of(Call call):
     if call.kernel == CNN_binary:
         return _BINARY_NAMES[(<cnn_binary_args *> call.args).function], 0, 0
     return None
+
+
+def products_per_number(Call call):
+    """How many products each number of a convolution's result is the sum of; 0 for other calls."""
+    cdef cnn_window *window = &(<cnn_conv2d_args *> call.args).window
+    if call.kernel != CNN_conv2d and (call.kernel not in (CNN_winograd, CNN_conv2d_tiles)
+                                      or (<cnn_winograd_args *> call.args).accumulate):
+        return 0
+    return window.k_h * window.k_w * window.in_c

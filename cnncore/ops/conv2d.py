@@ -4,7 +4,7 @@ from cnncore.op import Op, Spec, apply
 
 SLOTS = 32  # weight gradients are summed in at most this many slots ...
 FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
-SLOT_BYTES = 1 << 25  # ... and in fewer where the filters are large
+SLOT_BYTES = 1 << 23  # ... and in fewer where the filters are large
 WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
 TILE_DEPTH, TILE_COLUMNS = 16, 8  # elements summed side by side, and results, from which matrix tiles are faster
 

@@ -2,7 +2,7 @@
 import os
 
 from cnncore import _core, executor
-from cnncore.plan import inference, memory, schedule
+from cnncore.plan import inference, memory, remake, schedule
 from cnncore.tensor import Tensor
 
 
@@ -47,9 +47,13 @@ class Plan:
             prepared, calls = inference.prepare(calls, inputs, kept)
             kept |= {buffer.root for call in calls for buffer in call.buffers} & {
                 buffer.root for call in prepared for buffer in call.buffers if buffer.is_promise}
+        else:
+            calls = remake.masked_by_dropout(calls)
         calls, runs = schedule.depth_first(calls, inputs is not None)
         groups = []
         if os.environ.get("CNNCORE_DEPTH_FIRST", "1") != "0":
+            if inputs is None:
+                calls, runs = remake.make_again(calls, runs, kept)
             calls, runs, groups = schedule.chain_updates(calls, runs, kept)
             groups += schedule.make_groups(calls, runs, kept)
         calls = prepared + calls

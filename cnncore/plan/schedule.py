@@ -220,7 +220,7 @@ def _chain(calls, first, chain, gradient, kept):
 def _in_place(calls, first, chain, kept):
     """{root of the gradient of a layer's input: root of the input}, where it can take the input's place part by part."""
     (making, reading), end = chain[:2], first + len(chain)
-    x, dx = making.buffers[0].root, reading.buffers[-1].root
+    x, dx = making.buffers[0].root, next(buffer.root for buffer, written in reading.operands if written)
     suits = (x.is_promise and dx.is_promise and x.nbytes == dx.nbytes and not {x, dx} & kept and reading.may_write_behind
              and not any(buffer.root is x for call in calls[end:] for buffer in call.buffers)
              and not any(buffer.root is dx for call in calls[:first] for buffer in call.buffers))
