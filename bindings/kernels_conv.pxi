@@ -114,7 +114,8 @@ def conv2d_tiles_packed_size(tuple w_shape, bint transpose=False):
     k_h, k_w, in_c, out_c = w_shape
     if transpose:
         in_c, out_c = out_c, in_c
-    return (out_c + 15) // 16 * k_h * ((k_w * in_c + 31) // 32) * 512
+    chunks, folded = k_h * ((k_w * in_c + 31) // 32), (k_h * k_w * in_c + 31) // 32
+    return (out_c + 15) // 16 * (folded if 2 * folded <= chunks else chunks) * 512
 
 
 def conv2d_tiles_pack(Buffer w, Buffer packed, bint transpose=False):

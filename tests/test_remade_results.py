@@ -7,8 +7,7 @@ from cnncore import _core, layers
 from cnncore.plan import memory, recorder, remake, schedule
 
 NETWORKS = {
-    "plain": [layers.Conv2D(32, 3, padding="same", activation="relu"), layers.Conv2D(32, 3, padding="same", activation="relu"),
-              layers.Conv2D(32, 3, padding="same", activation="relu"), layers.Flatten(),
+    "plain": [*(layers.Conv2D(32, 3, padding="same", activation="relu") for _ in range(3)), layers.Flatten(),
               layers.Dense(32, activation="relu"), layers.Dense(10, activation="softmax")],
     "normalized": [layers.Conv2D(16, 3, padding="same", activation="relu"), layers.BatchNormalization(),
                    layers.MaxPooling2D(), layers.Dropout(0.3),

@@ -90,10 +90,10 @@ def cases(convs, denses):
 def conv_kinds(shape):
     """The kernels that compute a convolution of this shape."""
     from cnncore import _core
-    from cnncore.ops.conv2d import TILE_COLUMNS, TILE_DEPTH, WINOGRAD_CHANNELS
+    from cnncore.ops.conv2d import WINOGRAD_CHANNELS, tiles_suit
 
     winograd = shape[5] == 3 and min(shape[3:5]) >= WINOGRAD_CHANNELS
-    tiles = _core.has_tiles() and shape[3] >= TILE_DEPTH and shape[4] >= TILE_COLUMNS
+    tiles = _core.has_tiles() and tiles_suit(shape[5] ** 2, *shape[3:5])
     return ["direct"] + ["winograd"] * winograd + ["tiles"] * tiles
 
 

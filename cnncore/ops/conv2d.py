@@ -6,7 +6,8 @@ SLOTS = 32  # weight gradients are summed in at most this many slots ...
 FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
 SLOT_BYTES = 1 << 23  # ... and in fewer where the filters are large
 WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
-TILE_DEPTH, TILE_COLUMNS = 16, 8  # elements summed side by side, and results, from which matrix tiles are faster
+# From which matrix tiles are faster: elements summed, these times the results of a pixel, and input channels of dw.
+TILE_DEPTH, TILE_PRODUCTS, TILE_CHANNELS = 16, 384, 16
 
 _strict = False
 
@@ -34,6 +35,13 @@ def output_length(length, kernel, stride, padding, dilation):
         return out, max((out - 1) * stride + reach - length, 0) // 2
     before, after = (0, 0) if padding == "valid" else padding
     return (length + before + after - reach) // stride + 1, before
+
+
+def tiles_suit(taps, in_c, out_c, step="forward"):
+    """Whether the matrix tiles compute a pass faster than vectors do; for dx in_c is what it sums, the output's."""
+    if step == "dw":
+        return in_c >= TILE_CHANNELS and out_c >= TILE_CHANNELS // 2
+    return taps * in_c >= TILE_DEPTH and taps * in_c * out_c >= TILE_PRODUCTS
 
 
 def slot_images(batch, slot_bytes):
@@ -64,10 +72,9 @@ class Conv2D(Op):
     def _way(self, x, w, step="forward"):
         """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd' (F(4x4, 3x3)), 'direct'."""
         k_h, k_w, in_c, out_c = w.shape
-        if self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles():
-            summed, columns = {"forward": (k_w * in_c, out_c), "dx": (k_w * out_c, in_c), "dw": (in_c, out_c)}[step]
-            if summed >= TILE_DEPTH and columns >= TILE_COLUMNS:
-                return "tiles"
+        if (self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles()
+                and tiles_suit(k_h * k_w, *((out_c, in_c) if step == "dx" else (in_c, out_c)), step)):
+            return "tiles"
         if (k_h, k_w) == (3, 3) and self.strides == self.dilation == (1, 1) and not strict():
             if min(in_c, out_c) >= WINOGRAD_CHANNELS:
                 return "winograd"

@@ -131,8 +131,9 @@ typedef cnn_conv2d_dw_args cnn_winograd_dw_args;
 
 /* Products of pairs of bfloat16 numbers (see kernels/tiles.h): relative error about 4e-6 instead of 2e-7. */
 
-/* Splits filters for conv2d_tiles: packed[f / 16][k_h][chunk of k_w * in_c][h and l]. With `transpose` the filters of
- * the adjoint instead, as winograd_pack makes them. Task: 16 output channels. */
+/* Splits filters for conv2d_tiles: packed[f / 16][k_h][chunk of k_w * in_c][h and l], a chunk being 32 elements; where
+ * that at least halves the chunks, [f / 16][chunk of k_w * k_h * in_c][h and l] instead. With `transpose` the filters
+ * of the adjoint, as winograd_pack makes them. Task: 16 output channels. */
 typedef struct {
     const float *w; /* [k_h][k_w][in_c][out_c] */
     float *packed;

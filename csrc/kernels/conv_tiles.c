@@ -11,6 +11,23 @@
 /* Chunks of a filter row. */
 INLINE int64_t run_chunks(int64_t k_w, int64_t channels) { return ceil_div(k_w * channels, SPLIT_RUN); }
 
+/* Where channels are so few that filter rows leave chunks half empty, the k_h rows under an output row are folded into
+ * one, of k_w pixels of k_h * channels numbers: whether that at least halves the chunks. */
+INLINE int folds(int64_t k_h, int64_t k_w, int64_t channels) {
+    return 2 * run_chunks(k_w, k_h * channels) <= k_h * run_chunks(k_w, channels);
+}
+
+/* The convolution that is left when rows are folded. */
+static cnn_window folded(const cnn_window *window) {
+    cnn_window g = *window;
+    if (!folds(g.k_h, g.k_w, g.in_c)) return g;
+    g.in_c *= g.k_h;
+    g.in_h = g.out_h;
+    g.k_h = g.stride_h = 1;
+    g.pad_top = 0;
+    return g;
+}
+
 /* ---- filters -------------------------------------------------------------------------------------------------- */
 
 KERNEL_WORK(conv2d_tiles_pack) { return (cnn_work){ceil_div(a->transpose ? a->in_c : a->out_c, TILE), 1, 0, 0}; }
@@ -34,11 +51,33 @@ static void split_turned_filters(const cnn_conv2d_tiles_pack_args *a, int64_t ky
     split_columns(rows[0], TILE, n, width, to);
 }
 
+/* One tile of folded filters: elements [j, j + 32) of the run (kx, ky, channel), columns f0 and on. */
+static void split_folded_filters(const cnn_conv2d_tiles_pack_args *a, int64_t j, int64_t f0, bf16 *to) {
+    int64_t depth = a->transpose ? a->out_c : a->in_c, taps = a->k_h * a->k_w;
+    int64_t n = min64(SPLIT_RUN, taps * depth - j), width = min64(TILE, (a->transpose ? a->in_c : a->out_c) - f0);
+    float rows[SPLIT_RUN][TILE];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t kx = (j + i) / depth / a->k_h, ky = (j + i) / depth % a->k_h, c = (j + i) % depth;
+        int64_t tap = ky * a->k_w + kx;
+        for (int64_t f = 0; f < width; f++)
+            rows[i][f] = a->transpose ? a->w[((taps - 1 - tap) * a->in_c + f0 + f) * a->out_c + c]
+                                      : a->w[(tap * a->in_c + c) * a->out_c + f0 + f];
+    }
+    split_columns(rows[0], TILE, n, width, to);
+}
+
 KERNEL_RUN(conv2d_tiles_pack) {
     int64_t depth = a->transpose ? a->out_c : a->in_c, columns = a->transpose ? a->in_c : a->out_c;
     int64_t run = a->k_w * depth, chunks = run_chunks(a->k_w, depth);
     for (int64_t block = begin; block < end; block++) {
         int64_t f0 = block * TILE, width = min64(TILE, columns - f0);
+        if (folds(a->k_h, a->k_w, depth)) {
+            int64_t folded_chunks = run_chunks(a->k_w, a->k_h * depth);
+            for (int64_t s = 0; s < folded_chunks; s++)
+                split_folded_filters(a, s * SPLIT_RUN, f0,
+                                     (bf16 *)a->packed + (block * folded_chunks + s) * SPLIT_PAIR);
+            continue;
+        }
         bf16 *to = (bf16 *)a->packed + block * a->k_h * chunks * SPLIT_PAIR;
         for (int64_t ky = 0; ky < a->k_h; ky++)
             for (int64_t j = 0; j < run; j += SPLIT_RUN, to += SPLIT_PAIR) {
@@ -79,11 +118,45 @@ static conv_tiles_cut cut_conv_tiles(const cnn_window *g) {
 }
 
 KERNEL_WORK(conv2d_tiles) {
-    conv_tiles_cut cut = cut_conv_tiles(&a->window);
-    int64_t chunks = a->window.k_h * run_chunks(a->window.k_w, a->window.in_c);
-    return (cnn_work){a->window.batch * cut.bands * cut.groups, 1, cut.bands * cut.groups,
+    cnn_window g = folded(&a->window);
+    conv_tiles_cut cut = cut_conv_tiles(&g);
+    int64_t chunks = g.k_h * run_chunks(g.k_w, g.in_c);
+    return (cnn_work){g.batch * cut.bands * cut.groups, 1, cut.bands * cut.groups,
                       2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
-                          2 * (size_t)cut.plane * sizeof(bf16)};
+                          2 * (size_t)cut.plane * sizeof(bf16) + (size_t)round_up(cut.row_step, LANES) * sizeof(float)};
+}
+
+/* to[i * step + 0 .. c) = from[i * c + 0 .. c) */
+INLINE void spread_pixels(const float *from, int64_t count, const int64_t c, float *to, int64_t step) {
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t k = 0; k < c; k++) to[i * step + k] = from[i * c + k];
+}
+
+/* Folds and splits the padded rows under output rows [oy0, oy0 + rows) of an image; `room` is for one folded row. */
+static void split_folded_band(const cnn_window *g, const float *image, int64_t oy0, int64_t rows, bf16 *h, bf16 *l,
+                              float *room) {
+    int64_t wide = columns_under(g), c = g->in_c, step = g->k_h * c, length = wide * step;
+    int64_t from = max64(-g->pad_left, 0), first = min64(max64(g->pad_left, 0), wide);
+    int64_t last = max64(first, min64(wide, g->pad_left + g->in_w));
+    memset(room, 0, (size_t)length * sizeof(float));
+    for (int64_t r = 0; r < rows; r++, h += length, l += length) {
+        for (int64_t ky = 0; ky < g->k_h; ky++) {
+            int64_t y = (oy0 + r) * g->stride_h - g->pad_top + ky;
+            const float *row = image + (y * g->in_w + from) * c;
+            float *to = room + first * step + ky * c;
+            if (y < 0 || y >= g->in_h)
+                for (int64_t x = first; x < last; x++, to += step) memset(to, 0, (size_t)c * sizeof(float));
+            else if (c == 1)
+                spread_pixels(row, last - first, 1, to, step);
+            else if (c == 3)
+                spread_pixels(row, last - first, 3, to, step);
+            else
+                spread_pixels(row, last - first, c, to, step);
+        }
+        split_row(room, length, h, l);
+    }
+    memset(h, 0, SPLIT_RUN * sizeof(bf16));
+    memset(l, 0, SPLIT_RUN * sizeof(bf16));
 }
 
 /* Splits the padded rows under output rows [oy0, oy0 + rows) of an image. */
@@ -133,12 +206,14 @@ static void list_pixels(const cnn_window *g, const conv_tiles_cut *cut, band_pix
 }
 
 KERNEL_RUN(conv2d_tiles) {
-    const cnn_window *g = &a->window;
+    const cnn_window *whole = &a->window, fold = folded(whole), *g = &fold;
+    int folding = folds(whole->k_h, whole->k_w, whole->in_c);
     conv_tiles_cut cut = cut_conv_tiles(g);
     int64_t per_run = run_chunks(g->k_w, g->in_c), chunks = g->k_h * per_run, split = -1;
     float *sums = scratch;
     int64_t *row_at = (int64_t *)(sums + 2 * WIDE * WIDE), *column_at = row_at + round_up(chunks, 8);
     bf16 *h = (bf16 *)(column_at + round_up(chunks, 8)), *l = h + cut.plane;
+    float *room = (float *)(l + cut.plane);
     sums_to_put put[2] = {0};
     for (int i = 0; i < 2; i++) {
         put[i].behind = a->behind ? (const char *)a->behind - (const char *)a->y : 0;
@@ -152,7 +227,9 @@ KERNEL_RUN(conv2d_tiles) {
     for (int64_t task = begin; task < end; task++) {
         int64_t band = task / cut.groups, n = band / cut.bands, i = band % cut.bands, pairs = ceil_div(cut.blocks, 2);
         int64_t oy0 = tile_begin(g->out_h, cut.bands, i), rows = tile_begin(g->out_h, cut.bands, i + 1) - oy0;
-        if (band != split) split_band(g, a->x + n * g->in_h * g->in_w * g->in_c, oy0, rows, h, l);
+        const float *image = a->x + n * whole->in_h * whole->in_w * whole->in_c;
+        if (band != split && folding) split_folded_band(whole, image, oy0, rows, h, l, room);
+        if (band != split && !folding) split_band(g, image, oy0, rows, h, l);
         split = band;
         int64_t first = 2 * tile_begin(pairs, cut.groups, task % cut.groups);
         int64_t last = min64(cut.blocks, 2 * tile_begin(pairs, cut.groups, task % cut.groups + 1));

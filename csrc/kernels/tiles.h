@@ -156,9 +156,9 @@ INLINE void split_pixels_of(const float *const *row, int64_t c, int64_t width, b
 static __attribute__((noinline)) void split_pixels(const float *const *row, int64_t c, int64_t width, bf16 *const h[2],
                                                    bf16 *const l[2], int64_t phases) {
     if (phases == 2)
-        split_pixels_of(row, c, width, h, l, 2);
+        width == TILE ? split_pixels_of(row, c, TILE, h, l, 2) : split_pixels_of(row, c, width, h, l, 2);
     else
-        split_pixels_of(row, c, width, h, l, 1);
+        width == TILE ? split_pixels_of(row, c, TILE, h, l, 1) : split_pixels_of(row, c, width, h, l, 1);
 }
 
 /* Left operands, h[c][pixel] and l[c][pixel], of the same 32 pixels, and to[c] += their sum. */
