@@ -86,8 +86,25 @@ KERNEL_WORK(conv2d_tiles) {
                           2 * (size_t)cut.plane * sizeof(bf16)};
 }
 
+/* Splits `pixels` pixels of a row as the convolution reads them. What a pixel's last run writes past its end is written
+ * over by the next one. */
+static void split_read(const cnn_sides *s, const channels_read *read, const float *x, int64_t pixels, int64_t c, bf16 *h,
+                       bf16 *l) {
+    for (int64_t p = 0; p < pixels; p++, x += s->x_step, h += c, l += c)
+        for (int64_t i = 0; i < c; i += SPLIT_RUN) {
+            int64_t n = min64(LANES, c - i), m = max64(0, min64(LANES, c - i - LANES));
+            vf second = m ? read_vector(x, read, i + LANES, m) : set(0);
+            split_run(read_vector(x, read, i, n), second, h + i, l + i);
+        }
+}
+
 /* Splits the padded rows under output rows [oy0, oy0 + rows) of an image. */
-static void split_band(const cnn_window *g, const float *image, int64_t oy0, int64_t rows, bf16 *h, bf16 *l) {
+static void split_band(const cnn_conv2d_tiles_args *a, int64_t n, int64_t oy0, int64_t rows, bf16 *h, bf16 *l) {
+    const cnn_window *g = &a->window;
+    const cnn_sides *s = &a->sides;
+    const float *image = a->x + n * g->in_h * g->in_w * s->x_step + s->x_first;
+    channels_read read = read_channels(s, n);
+    int plain = s->x_step == g->in_c && reads_as_is(s);
     int64_t wide = columns_under(g), height = rows_under(g, rows), c = g->in_c;
     int64_t from = max64(-g->pad_left, 0), first = min64(max64(g->pad_left, 0), wide);
     int64_t last = max64(first, min64(wide, g->pad_left + g->in_w));
@@ -100,7 +117,10 @@ static void split_band(const cnn_window *g, const float *image, int64_t oy0, int
         }
         memset(h, 0, (size_t)(first * c) * sizeof(bf16));
         memset(l, 0, (size_t)(first * c) * sizeof(bf16));
-        split_row(image + (y * g->in_w + from) * c, (last - first) * c, h + first * c, l + first * c);
+        if (plain)
+            split_row(image + (y * g->in_w + from) * c, (last - first) * c, h + first * c, l + first * c);
+        else
+            split_read(s, &read, image + (y * g->in_w + from) * s->x_step, last - first, c, h + first * c, l + first * c);
         memset(h + last * c, 0, (size_t)((wide - last) * c) * sizeof(bf16));
         memset(l + last * c, 0, (size_t)((wide - last) * c) * sizeof(bf16));
     }
@@ -119,12 +139,13 @@ INLINE band_pixel first_pixel(const cnn_window *g, const conv_tiles_cut *cut, in
 }
 
 /* Lists the 16 sums of a tile that starts at pixel `p` of a band of `rows` rows at y, leaving out the padding. */
-static void list_pixels(const cnn_window *g, const conv_tiles_cut *cut, band_pixel p, int64_t rows, const float *sum,
+static void list_pixels(const cnn_conv2d_tiles_args *a, const conv_tiles_cut *cut, band_pixel p, int64_t rows, const float *sum,
                         float *y, sums_to_put *put) {
-    int64_t wide = cut->by_row ? round_up(g->out_w, TILE) : columns_under(g), n = put->rows;
+    const cnn_window *g = &a->window;
+    int64_t wide = cut->by_row ? round_up(g->out_w, TILE) : columns_under(g), n = put->rows, step = a->sides.y_step;
     for (int64_t i = 0; i < TILE && p.y < rows; i += wide - p.x, p = (band_pixel){p.y + 1, 0}) {
-        float *to = y + (p.y * g->out_w + p.x) * g->out_c;
-        for (int64_t j = 0; j < min64(TILE - i, g->out_w - p.x); j++, n++, to += g->out_c) {
+        float *to = y + (p.y * g->out_w + p.x) * step;
+        for (int64_t j = 0; j < min64(TILE - i, g->out_w - p.x); j++, n++, to += step) {
             put->sum[n] = sum + (i + j) * WIDE;
             put->to[n] = to;
         }
@@ -152,13 +173,13 @@ KERNEL_RUN(conv2d_tiles) {
     for (int64_t task = begin; task < end; task++) {
         int64_t band = task / cut.groups, n = band / cut.bands, i = band % cut.bands, pairs = ceil_div(cut.blocks, 2);
         int64_t oy0 = tile_begin(g->out_h, cut.bands, i), rows = tile_begin(g->out_h, cut.bands, i + 1) - oy0;
-        if (band != split) split_band(g, a->x + n * g->in_h * g->in_w * g->in_c, oy0, rows, h, l);
+        if (band != split) split_band(a, n, oy0, rows, h, l);
         split = band;
         int64_t first = 2 * tile_begin(pairs, cut.groups, task % cut.groups);
         int64_t last = min64(cut.blocks, 2 * tile_begin(pairs, cut.groups, task % cut.groups + 1));
         int64_t tiles =
             cut.by_row ? rows * ceil_div(g->out_w, TILE) : ceil_div((rows - 1) * columns_under(g) + g->out_w, TILE);
-        int64_t at = (n * g->out_h + oy0) * g->out_w * g->out_c;
+        int64_t at = (n * g->out_h + oy0) * g->out_w * a->sides.y_step + a->sides.y_first;
         for (int64_t b0 = first; b0 < last; b0 += together)
             for (int64_t tile = 0; tile < tiles; tile += 2) {
                 band_pixel p[2] = {first_pixel(g, &cut, tile), first_pixel(g, &cut, tile + 1)};
@@ -181,9 +202,9 @@ KERNEL_RUN(conv2d_tiles) {
                                             .meanwhile = &put[!turn],
                                             .puts = ceil_div(put[!turn].rows, chunks)};
                     multiply_tiles(&product, count * TILE, width);
-                    begin_put(&put[turn], a->b ? a->b + f : NULL, width, a->activation == CNN_RELU);
+                    begin_put(&put[turn], a->b ? a->b + f : NULL, width, a->activation);
                     for (int64_t j = 0; j < count; j++)
-                        list_pixels(g, &cut, p[j], rows, product.sum + j * TILE * WIDE, a->y + at + f, &put[turn]);
+                        list_pixels(a, &cut, p[j], rows, product.sum + j * TILE * WIDE, a->y + at + f, &put[turn]);
                     turn = !turn;
                 }
             }

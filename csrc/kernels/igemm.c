@@ -18,7 +18,7 @@ typedef struct {
     float *const *y; /* one pointer per row */
     int64_t width;   /* columns to write; a last vector may be partial */
     int accumulate;  /* start from what y holds; b must be NULL */
-    int relu;
+    int activation;
     const float *const
         *behind; /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
 } product_tile;
@@ -58,7 +58,7 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
             for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
         }
     }
-    if (t->relu) UNROLL
+    if (t->activation == CNN_RELU) UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) acc[i][j] = vmax(set(0), acc[i][j]);
     if (t->behind) UNROLL
@@ -67,6 +67,7 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) finish(t->y[i], acc[i][j], t->width, j);
+    if (t->activation > CNN_RELU) activate_rows(t->y, m, t->width, t->activation);
 }
 
 /* What one tile of `outer` reads and writes. At step s of line l row i's operand is rows[i][l * a_line + s * a_step]
