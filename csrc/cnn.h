@@ -23,7 +23,8 @@ typedef struct {
     int64_t tasks;     /* how many tasks the call has; 0 for an empty array */
     int64_t grain;     /* ranges are cut at multiples of this */
     int64_t per_image; /* tasks per image where tasks run image by image, 0 where they do not */
-    size_t scratch;    /* bytes of scratch that one thread needs, any content, 64-byte aligned */
+    size_t scratch;    /* bytes of scratch that one thread needs, 64-byte aligned: the first 8 are 0 when it begins with
+                          a call and kept while it works on it, the others have any content */
     size_t state; /* bytes that one thread keeps from a grain's first task to its last, where a grain is run in parts */
     int32_t ordered; /* a grain's tasks add to one another: they must run in order and on one thread */
 } cnn_work;

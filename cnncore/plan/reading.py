@@ -156,8 +156,8 @@ def _zeros(count, value=0):
 def place_channels(recording):
     """What is copied into some of the channels of a wider array is written and read there from the start, where only
     convolutions and such copies write and read it."""
-    for copy in [*recording.named("strided_copy")][::-1]:
-        if copy in recording.place_of:
+    for place in recording.places[::-1]:  # what is copied there may by then be another call's result
+        for copy in [call for call in place if call.name == "strided_copy"]:
             _place(recording, copy)
 
 

@@ -1,8 +1,6 @@
 """Recorded calls while a plan for inference replaces some of them by others: who reads, who writes, what is constant."""
 from collections import defaultdict
 
-from cnncore import _core
-
 
 def constant_calls(calls, inputs):
     """The set of calls whose results depend on nothing but real memory that neither changes from run to run nor is

@@ -6,6 +6,7 @@
  */
 
 #define SPLIT_BAND    (512 * 1024) /* bytes that a split band should stay under */
+#define SPLIT_HEAD    64           /* bytes of scratch before what it holds */
 #define SPLIT_COLUMNS (512 * 1024) /* bytes of filters that are used on a whole band before the next ones */
 
 /* Chunks of a filter row. */
@@ -82,7 +83,7 @@ KERNEL_WORK(conv2d_tiles) {
     conv_tiles_cut cut = cut_conv_tiles(&a->window);
     int64_t chunks = a->window.k_h * run_chunks(a->window.k_w, a->window.in_c);
     return (cnn_work){a->window.batch * cut.bands * cut.groups, 1, cut.bands * cut.groups,
-                      2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
+                      SPLIT_HEAD + 2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
                           2 * (size_t)cut.plane * sizeof(bf16)};
 }
 
@@ -156,8 +157,9 @@ static void list_pixels(const cnn_conv2d_tiles_args *a, const conv_tiles_cut *cu
 KERNEL_RUN(conv2d_tiles) {
     const cnn_window *g = &a->window;
     conv_tiles_cut cut = cut_conv_tiles(g);
-    int64_t per_run = run_chunks(g->k_w, g->in_c), chunks = g->k_h * per_run, split = -1;
-    float *sums = scratch;
+    int64_t per_run = run_chunks(g->k_w, g->in_c), chunks = g->k_h * per_run;
+    int64_t *split = scratch; /* 1 + the band that lies split in scratch, since an earlier part of this call maybe */
+    float *sums = (float *)((char *)scratch + SPLIT_HEAD);
     int64_t *row_at = (int64_t *)(sums + 2 * WIDE * WIDE), *column_at = row_at + round_up(chunks, 8);
     bf16 *h = (bf16 *)(column_at + round_up(chunks, 8)), *l = h + cut.plane;
     sums_to_put put[2] = {0};
@@ -173,8 +175,8 @@ KERNEL_RUN(conv2d_tiles) {
     for (int64_t task = begin; task < end; task++) {
         int64_t band = task / cut.groups, n = band / cut.bands, i = band % cut.bands, pairs = ceil_div(cut.blocks, 2);
         int64_t oy0 = tile_begin(g->out_h, cut.bands, i), rows = tile_begin(g->out_h, cut.bands, i + 1) - oy0;
-        if (band != split) split_band(a, n, oy0, rows, h, l);
-        split = band;
+        if (*split != band + 1) split_band(a, n, oy0, rows, h, l);
+        *split = band + 1;
         int64_t first = 2 * tile_begin(pairs, cut.groups, task % cut.groups);
         int64_t last = min64(cut.blocks, 2 * tile_begin(pairs, cut.groups, task % cut.groups + 1));
         int64_t tiles =
