@@ -190,11 +190,13 @@ def _moved(call, root, shape, whole, first):
     """The call with `root`, images of this shape, as channels of `whole`; None where it cannot have them there."""
     mine = [(i, written) for i, (buffer, written) in enumerate(call.operands) if buffer.root is root]
     (i, written) = mine[0]
-    if len(mine) > 1 or call.buffers[i].shape != shape or whole.root in [buffer.root for buffer in call.buffers]:
+    if len(mine) > 1 or call.buffers[i].shape != shape:
         return None
     copied = _core.copied_channels(call)
     if copied is not None:
         source, to = call.buffers
+        if whole.root in (source.root, to.root):
+            return None
         if written:
             return _core.channels_copy(source, copied[0], copied[1], whole, first + copied[2])
         return _core.channels_copy(whole, first + copied[0], copied[1], to, copied[2])
