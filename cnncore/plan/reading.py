@@ -140,8 +140,8 @@ def _fold_arithmetic(recording, call):
             scale = binary(name, scale, k)
         else:
             shift = binary(name, shift, binary("multiply", scale, k))
-    recording.replace(call, recording.constantly(made))
-    recording.replace(reader, [_core.reading(reader, x, scale, shift, False)])
+    recording.remove(call)
+    recording.replace(reader, [*recording.constantly(made), _core.reading(reader, x, scale, shift, False)])
 
 
 def _zeros(count, value=0):
