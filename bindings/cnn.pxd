@@ -111,7 +111,7 @@ cdef extern from "cnn.h" nogil:
         const float *packed
         const float *b
         float *y
-        int32_t activation
+        int32_t activation, accumulate
         cnn_sides sides
 
     ctypedef struct cnn_conv2d_dx_args:

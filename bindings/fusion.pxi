@@ -46,7 +46,7 @@ cdef int _product_fields(Call call, product_fields *f) except -1:
         return 0
     f.behind, f.adds = NULL, 0
     if call.kernel == CNN_conv2d:
-        f.b, f.y, f.activation = &conv.b, &conv.y, &conv.activation
+        f.b, f.y, f.activation, f.adds = &conv.b, &conv.y, &conv.activation, conv.accumulate
     elif call.kernel == CNN_depthwise_conv2d:
         f.b, f.y, f.activation = &depthwise.b, &depthwise.y, &depthwise.activation
     elif call.kernel in (CNN_winograd, CNN_conv2d_tiles):
@@ -104,13 +104,16 @@ def product_with(Call call, Buffer weights, Buffer b, Buffer y, int activation):
 
 def can_accumulate(Call call):
     """Whether the kernel of a product can add to what is there before it applies its activation."""
-    return call.kernel in (CNN_winograd, CNN_conv2d_tiles)
+    return call.kernel in (CNN_conv2d, CNN_winograd, CNN_conv2d_tiles)
 
 
 def accumulating(Call call, Buffer y, int activation):
     """The same product, of can_accumulate, that adds to y and then applies an activation."""
     cdef Call made = product_with(call, call.buffers[1], bias_of(call), y, activation)
-    (<cnn_winograd_args *> made.args).accumulate = 1
+    if call.kernel == CNN_conv2d:
+        (<cnn_conv2d_args *> made.args).accumulate = 1
+    else:
+        (<cnn_winograd_args *> made.args).accumulate = 1
     return made
 
 
@@ -150,11 +153,17 @@ def function_of(Call call):
     return None
 
 
+cdef bint _adds(Call call):
+    """Whether a convolution adds to what is there."""
+    if call.kernel == CNN_conv2d:
+        return (<cnn_conv2d_args *> call.args).accumulate
+    return (<cnn_winograd_args *> call.args).accumulate
+
+
 def products_per_number(Call call):
     """How many products each number of a convolution's result is the sum of; 0 for other calls."""
     cdef cnn_window *window = &(<cnn_conv2d_args *> call.args).window
-    if call.kernel != CNN_conv2d and (call.kernel not in (CNN_winograd, CNN_conv2d_tiles)
-                                      or (<cnn_winograd_args *> call.args).accumulate):
+    if call.kernel not in (CNN_conv2d, CNN_winograd, CNN_conv2d_tiles) or _adds(call):
         return 0
     return window.k_h * window.k_w * window.in_c
 

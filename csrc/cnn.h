@@ -131,8 +131,8 @@ typedef struct {
     int64_t pad_top, pad_left;
 } cnn_window;
 
-/* How a convolution meets the arrays on both sides: x and y may be some of the channels of wider arrays, and what is read
- * may be relu(x * scale + shift) instead of x. Zeros around an image stay zeros. */
+/* How a convolution meets the arrays on both sides: x and y may be some of the channels of wider arrays, and what is
+ * read may be relu(x * scale + shift) instead of x. Zeros around an image stay zeros. */
 typedef struct {
     int64_t x_step, x_first; /* floats from one pixel of x to the next; x's first channel in them */
     int64_t y_step, y_first;

@@ -24,7 +24,7 @@ typedef struct {
     const float *packed; /* from conv2d_pack */
     const float *b;      /* [out_c], or NULL */
     float *y;            /* [batch][out_h][out_w][out_c] */
-    int32_t activation;
+    int32_t activation, accumulate;
     cnn_sides sides;
 } cnn_conv2d_args;
 

@@ -30,9 +30,9 @@ INLINE void activate_all(float *const *y, int64_t m, int64_t n, const int activa
 }
 static __attribute__((noinline)) void activate_rows(float *const *y, int64_t m, int64_t n, int activation) {
     switch (activation) {
-#define ACTIVATE(kind)                      \
-    case kind:                              \
-        activate_all(y, m, n, kind);        \
+#define ACTIVATE(kind)               \
+    case kind:                       \
+        activate_all(y, m, n, kind); \
         break;
         ACTIVATE(CNN_RELU)
         ACTIVATE(CNN_RELU6)

@@ -106,7 +106,8 @@ static band read_band(const cnn_conv2d_args *a, int64_t image, int64_t top, int6
     const cnn_sides *s = &a->sides;
     int64_t wide = columns_under(g), c = g->in_c;
     const float *x = a->x + image * g->in_h * g->in_w * s->x_step + s->x_first;
-    if (s->x_step == c && reads_as_is(s)) return cut_band(x, g->in_h, g->in_w, c, top, -g->pad_left, height, wide, room);
+    if (s->x_step == c && reads_as_is(s))
+        return cut_band(x, g->in_h, g->in_w, c, top, -g->pad_left, height, wide, room);
     channels_read read = read_channels(s, image);
     for (int64_t r = 0; r < height; r++)
         for (int64_t p = 0; p < wide; p++) {
@@ -156,7 +157,7 @@ KERNEL_RUN(conv2d) {
                               a->b ? a->b + f0 : NULL,
                               to,
                               width,
-                              0,
+                              a->accumulate,
                               a->activation,
                               NULL};
             for (int64_t r = 0; r < runs; r++) w_offset[r] = r * length * step;

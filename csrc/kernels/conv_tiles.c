@@ -6,6 +6,7 @@
  */
 
 #define SPLIT_BAND    (512 * 1024) /* bytes that a split band should stay under */
+#define SMALL_PRODUCT 64           /* products of tiles that are not worth a second thread */
 #define SPLIT_HEAD    64           /* bytes of scratch before what it holds */
 #define SPLIT_COLUMNS (512 * 1024) /* bytes of filters that are used on a whole band before the next ones */
 
@@ -82,15 +83,17 @@ static conv_tiles_cut cut_conv_tiles(const cnn_window *g) {
 KERNEL_WORK(conv2d_tiles) {
     conv_tiles_cut cut = cut_conv_tiles(&a->window);
     int64_t chunks = a->window.k_h * run_chunks(a->window.k_w, a->window.in_c);
-    return (cnn_work){a->window.batch * cut.bands * cut.groups, 1, cut.bands * cut.groups,
+    int64_t tasks = a->window.batch * cut.bands * cut.groups,
+            blocks = a->window.batch * a->window.out_h * ceil_div(a->window.out_w, TILE) * cut.blocks;
+    return (cnn_work){tasks, blocks * chunks <= SMALL_PRODUCT ? max64(1, tasks) : 1, cut.bands * cut.groups,
                       SPLIT_HEAD + 2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
                           2 * (size_t)cut.plane * sizeof(bf16)};
 }
 
 /* Splits `pixels` pixels of a row as the convolution reads them. What a pixel's last run writes past its end is written
  * over by the next one. */
-static void split_read(const cnn_sides *s, const channels_read *read, const float *x, int64_t pixels, int64_t c, bf16 *h,
-                       bf16 *l) {
+static void split_read(const cnn_sides *s, const channels_read *read, const float *x, int64_t pixels, int64_t c,
+                       bf16 *h, bf16 *l) {
     for (int64_t p = 0; p < pixels; p++, x += s->x_step, h += c, l += c)
         for (int64_t i = 0; i < c; i += SPLIT_RUN) {
             int64_t n = min64(LANES, c - i), m = max64(0, min64(LANES, c - i - LANES));
@@ -121,7 +124,8 @@ static void split_band(const cnn_conv2d_tiles_args *a, int64_t n, int64_t oy0, i
         if (plain)
             split_row(image + (y * g->in_w + from) * c, (last - first) * c, h + first * c, l + first * c);
         else
-            split_read(s, &read, image + (y * g->in_w + from) * s->x_step, last - first, c, h + first * c, l + first * c);
+            split_read(s, &read, image + (y * g->in_w + from) * s->x_step, last - first, c, h + first * c,
+                       l + first * c);
         memset(h + last * c, 0, (size_t)((wide - last) * c) * sizeof(bf16));
         memset(l + last * c, 0, (size_t)((wide - last) * c) * sizeof(bf16));
     }
@@ -140,8 +144,8 @@ INLINE band_pixel first_pixel(const cnn_window *g, const conv_tiles_cut *cut, in
 }
 
 /* Lists the 16 sums of a tile that starts at pixel `p` of a band of `rows` rows at y, leaving out the padding. */
-static void list_pixels(const cnn_conv2d_tiles_args *a, const conv_tiles_cut *cut, band_pixel p, int64_t rows, const float *sum,
-                        float *y, sums_to_put *put) {
+static void list_pixels(const cnn_conv2d_tiles_args *a, const conv_tiles_cut *cut, band_pixel p, int64_t rows,
+                        const float *sum, float *y, sums_to_put *put) {
     const cnn_window *g = &a->window;
     int64_t wide = cut->by_row ? round_up(g->out_w, TILE) : columns_under(g), n = put->rows, step = a->sides.y_step;
     for (int64_t i = 0; i < TILE && p.y < rows; i += wide - p.x, p = (band_pixel){p.y + 1, 0}) {

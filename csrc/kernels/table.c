@@ -33,6 +33,8 @@
 #include "conv_tiles.c"
 #endif
 #include "winograd.c"
+#include "depthwise_rows.c"
+
 #include "depthwise.c"
 #include "dense.c"
 #if MATRIX_TILES

@@ -188,7 +188,7 @@ typedef struct {
     int64_t next, rows, width;
     float b[WIDE], least, most; /* least: 0 for a ReLU; most: 6 for a ReLU6 */
     int activation;             /* where bounds do not compute it */
-    int64_t behind;       /* bytes from `to` to the output of the ReLU in front; 0 where there is none */
+    int64_t behind;             /* bytes from `to` to the output of the ReLU in front; 0 where there is none */
     int accumulate;
 } sums_to_put;
 

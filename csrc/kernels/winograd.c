@@ -373,8 +373,8 @@ KERNEL_RUN(winograd) {
             const float *w = a->packed + f0 * POINTS * g->in_c;
             multiply_points(v, wide, tiles, g->in_c, w, step, m);
             for (int64_t r = 0; r < rows; r++)
-                write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * s->y_step + s->y_first, (r0 + r) % down, f0, width,
-                          m + r * across * step, point_step(tiles * step));
+                write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * s->y_step + s->y_first, (r0 + r) % down, f0,
+                          width, m + r * across * step, point_step(tiles * step));
         }
     }
 }
