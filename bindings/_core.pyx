@@ -2,7 +2,7 @@
 """The boundary between Python and C: memory, bound kernel calls, and the program that runs them."""
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 from cnn cimport *
 from cnn_depthwise cimport *
 from cnn_elementwise cimport *

@@ -84,6 +84,22 @@ cdef extern from "cnn.h" nogil:
         CNN_dense_tiles_dw
         CNN_fma_peak
 
+    ctypedef struct cnn_sides:
+        int64_t x_step, x_first, y_step, y_first
+        const float *scale
+        const float *shift
+        int64_t image_step
+        int32_t relu
+
+    enum:
+        CNN_LINEAR
+        CNN_RELU
+        CNN_RELU6
+        CNN_SILU
+        CNN_HARD_SILU
+        CNN_SIGMOID
+        CNN_HARD_SIGMOID
+
     ctypedef struct cnn_conv2d_pack_args:
         cnn_window window
         const float *w
@@ -95,7 +111,8 @@ cdef extern from "cnn.h" nogil:
         const float *packed
         const float *b
         float *y
-        int32_t activation
+        int32_t activation, accumulate
+        cnn_sides sides
 
     ctypedef struct cnn_conv2d_dx_args:
         cnn_window window
@@ -126,6 +143,7 @@ cdef extern from "cnn.h" nogil:
         float *y
         const float *behind
         int32_t activation, accumulate
+        cnn_sides sides
 
     ctypedef struct cnn_conv2d_tiles_pack_args:
         const float *w

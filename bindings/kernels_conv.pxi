@@ -11,6 +11,11 @@ cdef int _window(cnn_window *g, Buffer x, tuple w_shape, Buffer y, strides, dila
     return 0
 
 
+cdef void _alone(cnn_sides *s, const cnn_window *g):
+    """x and y are arrays of their own, and x is taken as it is."""
+    s.x_step, s.y_step = g.in_c, g.out_c
+
+
 def conv2d_packed_size(tuple w_shape, bint for_dx=False):
     """Elements of the packed weights: the output channels rounded up to whole vectors."""
     k_h, k_w, in_c, out_c = w_shape
@@ -32,6 +37,7 @@ def conv2d(Buffer x, Buffer packed, Buffer b, Buffer y, tuple w_shape, strides, 
     cdef Call call = Call(CNN_conv2d)
     cdef cnn_conv2d_args *a = <cnn_conv2d_args *> call.args
     _window(&a.window, x, w_shape, y, strides, dilation, pads)
+    _alone(&a.sides, &a.window)
     a.activation = relu
     call.reads(&a.x, x, (y.shape[0],) + x.shape[1:3] + (w_shape[2],))
     call.reads(&a.packed, packed, (conv2d_packed_size(w_shape),))
@@ -89,6 +95,7 @@ def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, bint relu=
     cdef cnn_winograd_args *a = <cnn_winograd_args *> call.args
     w_shape = (3, 3, x.shape[3], y.shape[3])
     _window(&a.window, x, w_shape, y, (1, 1), (1, 1), pads)
+    _alone(&a.sides, &a.window)
     a.activation, a.accumulate = relu, accumulate
     call.reads(&a.x, x, (y.shape[0],) + x.shape[1:])
     call.reads(&a.packed, packed, (winograd_packed_size(w_shape),))
@@ -134,6 +141,7 @@ def conv2d_tiles(Buffer x, Buffer packed, Buffer b, Buffer y, tuple kernel, stri
     cdef cnn_winograd_args *a = <cnn_winograd_args *> call.args
     w_shape = (*kernel, x.shape[3], y.shape[3])
     _window(&a.window, x, w_shape, y, strides, (1, 1), pads)
+    _alone(&a.sides, &a.window)
     a.activation, a.accumulate = relu, accumulate
     call.reads(&a.x, x, (y.shape[0],) + x.shape[1:])
     call.reads(&a.packed, packed, (conv2d_tiles_packed_size(w_shape),))

@@ -23,7 +23,8 @@ typedef struct {
     int64_t tasks;     /* how many tasks the call has; 0 for an empty array */
     int64_t grain;     /* ranges are cut at multiples of this */
     int64_t per_image; /* tasks per image where tasks run image by image, 0 where they do not */
-    size_t scratch;    /* bytes of scratch that one thread needs, any content, 64-byte aligned */
+    size_t scratch;    /* bytes of scratch that one thread needs, 64-byte aligned: the first 8 are 0 when it begins with
+                          a call and kept while it works on it, the others have any content */
     size_t state; /* bytes that one thread keeps from a grain's first task to its last, where a grain is run in parts */
     int32_t ordered; /* a grain's tasks add to one another: they must run in order and on one thread */
 } cnn_work;
@@ -119,7 +120,8 @@ void cnn_barrier(void);
 
 /* ---- shared shapes -------------------------------------------------------------------------------------------- */
 
-enum { CNN_LINEAR = 0, CNN_RELU = 1 }; /* activations that a convolution or dense layer applies as it stores */
+/* Activations: all of them in a convolution's store, the first two in that of any layer. */
+enum { CNN_LINEAR, CNN_RELU, CNN_RELU6, CNN_SILU, CNN_HARD_SILU, CNN_SIGMOID, CNN_HARD_SIGMOID };
 
 /* The geometry of a convolution or of pooling. out_h = floor((in_h + pad_top + pad_bottom - reach) / stride_h) + 1
  * with reach = (k_h - 1) * dilation_h + 1; the pads at the bottom and right follow from it. */
@@ -128,6 +130,17 @@ typedef struct {
     int64_t k_h, k_w, stride_h, stride_w, dilation_h, dilation_w;
     int64_t pad_top, pad_left;
 } cnn_window;
+
+/* How a convolution meets the arrays on both sides: x and y may be some of the channels of wider arrays, and what is
+ * read may be relu(x * scale + shift) instead of x. Zeros around an image stay zeros. */
+typedef struct {
+    int64_t x_step, x_first; /* floats from one pixel of x to the next; x's first channel in them */
+    int64_t y_step, y_first;
+    const float *scale; /* NULL, or [in_c] */
+    const float *shift; /* likewise */
+    int64_t image_step; /* in_c where scale is [batch][in_c], 0 elsewhere */
+    int32_t relu;
+} cnn_sides;
 
 #include "contracts/conv.h"
 #include "contracts/depthwise.h"

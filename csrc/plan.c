@@ -62,6 +62,11 @@ static void run_grains(const cnn_call *call, int64_t begin, int64_t end, char *s
     if (begin < end) call->run(call->args, begin, end, scratch, scratch + (w->scratch + 63) / 64 * 64);
 }
 
+/* A thread begins with a call: its scratch holds nothing that was made for it. */
+static void begin_call(const cnn_call *call, char *scratch) {
+    if (call->work.scratch >= sizeof(int64_t)) memset(scratch, 0, sizeof(int64_t));
+}
+
 /* Takes the images [first, last) through the group's calls. `memory` is the thread's; its args are patched already but
  * for the block's place. */
 static void run_block(const cnn_call *calls, const cnn_group *g, int64_t first, int64_t last, char *memory,
@@ -75,6 +80,7 @@ static void run_block(const cnn_call *calls, const cnn_group *g, int64_t first, 
     for (int64_t i = 0; i < g->count; i++) {
         const cnn_call *call = &calls[i];
         const void *args = memory + ((const char *)call->args - g->args);
+        begin_call(call, memory + g->scratch);
         call->run(args, first * call->work.per_image, last * call->work.per_image, memory + g->scratch,
                   memory + g->states[i]);
         if (seconds) {
@@ -111,12 +117,14 @@ static void run_program(void *context, int thread, int threads) {
             i += g->count - 1;
             continue;
         }
+        begin_call(call, memory);
         if (grains(&call->work) > 1) {
             while (take(p, i, grains(&call->work), thread, threads, &from, &begin, &end))
                 run_grains(call, begin, end, memory);
         } else if (thread == 0) {
             run_grains(call, 0, 1, memory);
         }
+        if (p->seconds && threads > 1) cnn_barrier(); /* a call takes as long as the last thread that works on it */
         if (seconds) *seconds += now() - started;
     }
 }

@@ -120,7 +120,7 @@ def test_predictions_follow_weights_that_the_user_assigns():
         before = model.predict(x, verbose=0)
         variable.assign(variable.numpy() * 1.5 + 0.25)
         after = model.predict(x, verbose=0)
-        assert_close(after, layer_by_layer(model, x))
+        assert_close(after, layer_by_layer(model, x), most=3e-5)  # of weights that have grown large
         assert (before != after).any(), variable.path
     model.set_weights([w * 0.5 for w in model.get_weights()])
     assert_close(model.predict(x, verbose=0), layer_by_layer(model, x))

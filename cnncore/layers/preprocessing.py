@@ -7,7 +7,7 @@ from cnncore import config, ops
 from cnncore.layers import checks
 from cnncore.layers.layer import Layer
 from cnncore.ops import image
-from cnncore.tensor import Tensor, convert
+from cnncore.tensor import Tensor
 
 
 class Rescaling(Layer):
@@ -45,7 +45,7 @@ class Rescaling(Layer):
 
 
 def _constant(value):
-    return float(value) if np.ndim(value) == 0 else convert(np.asarray(value, "float32"))
+    return float(value) if np.ndim(value) == 0 else Tensor(np.asarray(value, "float32"))
 
 
 def _plain(value):
@@ -114,7 +114,7 @@ class Normalization(Layer):
         aligned = [1] * len(self._broadcast)
         for axis, n in zip(self._kept[::-1], given.shape[::-1]):
             aligned[axis] = n
-        return convert(np.broadcast_to(given.reshape(aligned), self._broadcast).copy())
+        return Tensor(np.broadcast_to(given.reshape(aligned), self._broadcast))
 
     @property
     def mean(self):

@@ -24,7 +24,8 @@ typedef struct {
     const float *packed; /* from conv2d_pack */
     const float *b;      /* [out_c], or NULL */
     float *y;            /* [batch][out_h][out_w][out_c] */
-    int32_t activation;
+    int32_t activation, accumulate;
+    cnn_sides sides;
 } cnn_conv2d_args;
 
 /* dx[n][iy][ix][c] = sum over ky, kx, f of dy[n][oy][ox][f] * w[ky][kx][c][f], the adjoint of conv2d.
@@ -122,6 +123,7 @@ typedef struct {
     float *y;
     const float *behind; /* NULL, or as for conv2d_dx */
     int32_t activation, accumulate;
+    cnn_sides sides; /* winograd: neither scale, shift nor relu */
 } cnn_winograd_args;
 
 /* As conv2d_dw: partial[slot][9 * in_c + 1][out_c]. Task: one image; the grain is a slot. */

@@ -100,6 +100,32 @@ KERNEL_WORK(conv2d) {
     return (cnn_work){g->batch * bands, 1, bands, room + offsets};
 }
 
+/* The rows [top, top + height) of an image as the convolution reads them. */
+static band read_band(const cnn_conv2d_args *a, int64_t image, int64_t top, int64_t height, float *room) {
+    const cnn_window *g = &a->window;
+    const cnn_sides *s = &a->sides;
+    int64_t wide = columns_under(g), c = g->in_c;
+    const float *x = a->x + image * g->in_h * g->in_w * s->x_step + s->x_first;
+    if (s->x_step == c && reads_as_is(s))
+        return cut_band(x, g->in_h, g->in_w, c, top, -g->pad_left, height, wide, room);
+    channels_read read = read_channels(s, image);
+    for (int64_t r = 0; r < height; r++)
+        for (int64_t p = 0; p < wide; p++) {
+            int64_t iy = top + r, ix = p - g->pad_left;
+            const float *from = x + (iy * g->in_w + ix) * s->x_step;
+            float *to = room + (r * wide + p) * c;
+            if (iy < 0 || iy >= g->in_h || ix < 0 || ix >= g->in_w) {
+                memset(to, 0, (size_t)c * sizeof(float));
+                continue;
+            }
+            for (int64_t i = 0; i < c; i += LANES) {
+                int64_t n = min64(LANES, c - i);
+                store_n(to + i, read_vector(from, &read, i, n), n);
+            }
+        }
+    return (band){room, wide * c};
+}
+
 KERNEL_RUN(conv2d) {
     const cnn_window *g = &a->window;
     int64_t bands = conv2d_bands(g), depth = g->k_h * g->k_w * g->in_c;
@@ -110,10 +136,8 @@ KERNEL_RUN(conv2d) {
     for (int64_t task = begin; task < end; task++) {
         int64_t n = task / bands, i = task % bands;
         int64_t oy0 = tile_begin(g->out_h, bands, i), rows = tile_begin(g->out_h, bands, i + 1) - oy0;
-        const float *x = a->x + n * g->in_h * g->in_w * g->in_c;
-        float *y = a->y + (n * g->out_h + oy0) * g->out_w * g->out_c;
-        band in = cut_band(x, g->in_h, g->in_w, g->in_c, oy0 * g->stride_h - g->pad_top, -g->pad_left,
-                           rows_under(g, rows), columns_under(g), room);
+        float *y = a->y + (n * g->out_h + oy0) * g->out_w * a->sides.y_step + a->sides.y_first;
+        band in = read_band(a, n, oy0 * g->stride_h - g->pad_top, rows_under(g, rows), room);
         for (int64_t r = 0; r < runs; r++) {
             int64_t ky = by_row ? r : r / g->k_w, kx = by_row ? 0 : r % g->k_w;
             a_offset[r] = ky * g->dilation_h * in.row_step + kx * g->dilation_w * g->in_c;
@@ -133,8 +157,8 @@ KERNEL_RUN(conv2d) {
                               a->b ? a->b + f0 : NULL,
                               to,
                               width,
-                              0,
-                              a->activation == CNN_RELU,
+                              a->accumulate,
+                              a->activation,
                               NULL};
             for (int64_t r = 0; r < runs; r++) w_offset[r] = r * length * step;
             for (int64_t tile = 0; tile < tiles; tile++) {
@@ -142,7 +166,7 @@ KERNEL_RUN(conv2d) {
                 int64_t oy = p0 / g->out_w, ox = p0 % g->out_w;
                 for (int64_t p = p0; p < p1; p++) {
                     row[p - p0] = in.rows + oy * g->stride_h * in.row_step + ox * g->stride_w * g->in_c;
-                    to[p - p0] = y + p * g->out_c + f0;
+                    to[p - p0] = y + p * a->sides.y_step + f0;
                     if (++ox == g->out_w) ox = 0, oy++;
                 }
                 product(&t, (int)(p1 - p0));

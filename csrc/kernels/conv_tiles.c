@@ -6,6 +6,8 @@
  */
 
 #define SPLIT_BAND    (512 * 1024) /* bytes that a split band should stay under */
+#define SMALL_PRODUCT 64           /* products of tiles that are not worth a second thread */
+#define SPLIT_HEAD    64           /* bytes of scratch before what it holds */
 #define SPLIT_COLUMNS (512 * 1024) /* bytes of filters that are used on a whole band before the next ones */
 
 /* Chunks of a filter row. */
@@ -121,46 +123,32 @@ KERNEL_WORK(conv2d_tiles) {
     cnn_window g = folded(&a->window);
     conv_tiles_cut cut = cut_conv_tiles(&g);
     int64_t chunks = g.k_h * run_chunks(g.k_w, g.in_c);
-    return (cnn_work){g.batch * cut.bands * cut.groups, 1, cut.bands * cut.groups,
-                      2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
+    int64_t tasks = g.batch * cut.bands * cut.groups,
+            blocks = g.batch * g.out_h * ceil_div(g.out_w, TILE) * cut.blocks;
+    return (cnn_work){tasks, blocks * chunks <= SMALL_PRODUCT ? max64(1, tasks) : 1, cut.bands * cut.groups,
+                      SPLIT_HEAD + 2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
                           2 * (size_t)cut.plane * sizeof(bf16) + (size_t)round_up(cut.row_step, LANES) * sizeof(float)};
 }
 
-/* to[i * step + 0 .. c) = from[i * c + 0 .. c) */
-INLINE void spread_pixels(const float *from, int64_t count, const int64_t c, float *to, int64_t step) {
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t k = 0; k < c; k++) to[i * step + k] = from[i * c + k];
-}
-
-/* Folds and splits the padded rows under output rows [oy0, oy0 + rows) of an image; `room` is for one folded row. */
-static void split_folded_band(const cnn_window *g, const float *image, int64_t oy0, int64_t rows, bf16 *h, bf16 *l,
-                              float *room) {
-    int64_t wide = columns_under(g), c = g->in_c, step = g->k_h * c, length = wide * step;
-    int64_t from = max64(-g->pad_left, 0), first = min64(max64(g->pad_left, 0), wide);
-    int64_t last = max64(first, min64(wide, g->pad_left + g->in_w));
-    memset(room, 0, (size_t)length * sizeof(float));
-    for (int64_t r = 0; r < rows; r++, h += length, l += length) {
-        for (int64_t ky = 0; ky < g->k_h; ky++) {
-            int64_t y = (oy0 + r) * g->stride_h - g->pad_top + ky;
-            const float *row = image + (y * g->in_w + from) * c;
-            float *to = room + first * step + ky * c;
-            if (y < 0 || y >= g->in_h)
-                for (int64_t x = first; x < last; x++, to += step) memset(to, 0, (size_t)c * sizeof(float));
-            else if (c == 1)
-                spread_pixels(row, last - first, 1, to, step);
-            else if (c == 3)
-                spread_pixels(row, last - first, 3, to, step);
-            else
-                spread_pixels(row, last - first, c, to, step);
+/* Splits `pixels` pixels of a row as the convolution reads them. What a pixel's last run writes past its end is written
+ * over by the next one. */
+static void split_read(const cnn_sides *s, const channels_read *read, const float *x, int64_t pixels, int64_t c,
+                       bf16 *h, bf16 *l) {
+    for (int64_t p = 0; p < pixels; p++, x += s->x_step, h += c, l += c)
+        for (int64_t i = 0; i < c; i += SPLIT_RUN) {
+            int64_t n = min64(LANES, c - i), m = max64(0, min64(LANES, c - i - LANES));
+            vf second = m ? read_vector(x, read, i + LANES, m) : set(0);
+            split_run(read_vector(x, read, i, n), second, h + i, l + i);
         }
-        split_row(room, length, h, l);
-    }
-    memset(h, 0, SPLIT_RUN * sizeof(bf16));
-    memset(l, 0, SPLIT_RUN * sizeof(bf16));
 }
 
 /* Splits the padded rows under output rows [oy0, oy0 + rows) of an image. */
-static void split_band(const cnn_window *g, const float *image, int64_t oy0, int64_t rows, bf16 *h, bf16 *l) {
+static void split_band(const cnn_conv2d_tiles_args *a, int64_t n, int64_t oy0, int64_t rows, bf16 *h, bf16 *l) {
+    const cnn_window *g = &a->window;
+    const cnn_sides *s = &a->sides;
+    const float *image = a->x + n * g->in_h * g->in_w * s->x_step + s->x_first;
+    channels_read read = read_channels(s, n);
+    int plain = s->x_step == g->in_c && reads_as_is(s);
     int64_t wide = columns_under(g), height = rows_under(g, rows), c = g->in_c;
     int64_t from = max64(-g->pad_left, 0), first = min64(max64(g->pad_left, 0), wide);
     int64_t last = max64(first, min64(wide, g->pad_left + g->in_w));
@@ -173,11 +161,57 @@ static void split_band(const cnn_window *g, const float *image, int64_t oy0, int
         }
         memset(h, 0, (size_t)(first * c) * sizeof(bf16));
         memset(l, 0, (size_t)(first * c) * sizeof(bf16));
-        split_row(image + (y * g->in_w + from) * c, (last - first) * c, h + first * c, l + first * c);
+        if (plain)
+            split_row(image + (y * g->in_w + from) * c, (last - first) * c, h + first * c, l + first * c);
+        else
+            split_read(s, &read, image + (y * g->in_w + from) * s->x_step, last - first, c, h + first * c,
+                       l + first * c);
         memset(h + last * c, 0, (size_t)((wide - last) * c) * sizeof(bf16));
         memset(l + last * c, 0, (size_t)((wide - last) * c) * sizeof(bf16));
     }
     memset(h, 0, SPLIT_RUN * sizeof(bf16)); /* a run's last chunk reaches over its end: filters are 0 there */
+    memset(l, 0, SPLIT_RUN * sizeof(bf16));
+}
+
+/* to[i * step + 0 .. c) = from[i * c + 0 .. c) */
+INLINE void spread_pixels(const float *from, int64_t count, const int64_t c, float *to, int64_t step) {
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t k = 0; k < c; k++) to[i * step + k] = from[i * c + k];
+}
+
+/* The same of a band whose rows are folded; `room` is for one of them. Such pixels have no more than 16 channels. */
+static void split_folded_band(const cnn_conv2d_tiles_args *a, int64_t n, int64_t oy0, int64_t rows, bf16 *h, bf16 *l,
+                              float *room) {
+    const cnn_window *g = &a->window;
+    const cnn_sides *s = &a->sides;
+    const float *image = a->x + n * g->in_h * g->in_w * s->x_step + s->x_first;
+    channels_read read = read_channels(s, n);
+    int plain = s->x_step == g->in_c && reads_as_is(s);
+    int64_t wide = columns_under(g), c = g->in_c, step = g->k_h * c, length = wide * step;
+    int64_t from = max64(-g->pad_left, 0), first = min64(max64(g->pad_left, 0), wide);
+    int64_t last = max64(first, min64(wide, g->pad_left + g->in_w));
+    assert(c <= LANES);
+    memset(room, 0, (size_t)length * sizeof(float));
+    for (int64_t r = 0; r < rows; r++, h += length, l += length) {
+        for (int64_t ky = 0; ky < g->k_h; ky++) {
+            int64_t y = (oy0 + r) * g->stride_h - g->pad_top + ky;
+            const float *row = image + (y * g->in_w + from) * s->x_step;
+            float *to = room + first * step + ky * c;
+            if (y < 0 || y >= g->in_h)
+                for (int64_t x = first; x < last; x++, to += step) memset(to, 0, (size_t)c * sizeof(float));
+            else if (!plain)
+                for (int64_t x = first; x < last; x++, to += step, row += s->x_step)
+                    store_n(to, read_vector(row, &read, 0, c), c);
+            else if (c == 1)
+                spread_pixels(row, last - first, 1, to, step);
+            else if (c == 3)
+                spread_pixels(row, last - first, 3, to, step);
+            else
+                spread_pixels(row, last - first, c, to, step);
+        }
+        split_row(room, length, h, l);
+    }
+    memset(h, 0, SPLIT_RUN * sizeof(bf16));
     memset(l, 0, SPLIT_RUN * sizeof(bf16));
 }
 
@@ -192,12 +226,13 @@ INLINE band_pixel first_pixel(const cnn_window *g, const conv_tiles_cut *cut, in
 }
 
 /* Lists the 16 sums of a tile that starts at pixel `p` of a band of `rows` rows at y, leaving out the padding. */
-static void list_pixels(const cnn_window *g, const conv_tiles_cut *cut, band_pixel p, int64_t rows, const float *sum,
-                        float *y, sums_to_put *put) {
-    int64_t wide = cut->by_row ? round_up(g->out_w, TILE) : columns_under(g), n = put->rows;
+static void list_pixels(const cnn_conv2d_tiles_args *a, const conv_tiles_cut *cut, band_pixel p, int64_t rows,
+                        const float *sum, float *y, sums_to_put *put) {
+    const cnn_window *g = &a->window;
+    int64_t wide = cut->by_row ? round_up(g->out_w, TILE) : columns_under(g), n = put->rows, step = a->sides.y_step;
     for (int64_t i = 0; i < TILE && p.y < rows; i += wide - p.x, p = (band_pixel){p.y + 1, 0}) {
-        float *to = y + (p.y * g->out_w + p.x) * g->out_c;
-        for (int64_t j = 0; j < min64(TILE - i, g->out_w - p.x); j++, n++, to += g->out_c) {
+        float *to = y + (p.y * g->out_w + p.x) * step;
+        for (int64_t j = 0; j < min64(TILE - i, g->out_w - p.x); j++, n++, to += step) {
             put->sum[n] = sum + (i + j) * WIDE;
             put->to[n] = to;
         }
@@ -209,8 +244,9 @@ KERNEL_RUN(conv2d_tiles) {
     const cnn_window *whole = &a->window, fold = folded(whole), *g = &fold;
     int folding = folds(whole->k_h, whole->k_w, whole->in_c);
     conv_tiles_cut cut = cut_conv_tiles(g);
-    int64_t per_run = run_chunks(g->k_w, g->in_c), chunks = g->k_h * per_run, split = -1;
-    float *sums = scratch;
+    int64_t per_run = run_chunks(g->k_w, g->in_c), chunks = g->k_h * per_run;
+    int64_t *split = scratch; /* 1 + the band that lies split in scratch, since an earlier part of this call maybe */
+    float *sums = (float *)((char *)scratch + SPLIT_HEAD);
     int64_t *row_at = (int64_t *)(sums + 2 * WIDE * WIDE), *column_at = row_at + round_up(chunks, 8);
     bf16 *h = (bf16 *)(column_at + round_up(chunks, 8)), *l = h + cut.plane;
     float *room = (float *)(l + cut.plane);
@@ -227,15 +263,14 @@ KERNEL_RUN(conv2d_tiles) {
     for (int64_t task = begin; task < end; task++) {
         int64_t band = task / cut.groups, n = band / cut.bands, i = band % cut.bands, pairs = ceil_div(cut.blocks, 2);
         int64_t oy0 = tile_begin(g->out_h, cut.bands, i), rows = tile_begin(g->out_h, cut.bands, i + 1) - oy0;
-        const float *image = a->x + n * whole->in_h * whole->in_w * whole->in_c;
-        if (band != split && folding) split_folded_band(whole, image, oy0, rows, h, l, room);
-        if (band != split && !folding) split_band(g, image, oy0, rows, h, l);
-        split = band;
+        if (*split != band + 1 && folding) split_folded_band(a, n, oy0, rows, h, l, room);
+        if (*split != band + 1 && !folding) split_band(a, n, oy0, rows, h, l);
+        *split = band + 1;
         int64_t first = 2 * tile_begin(pairs, cut.groups, task % cut.groups);
         int64_t last = min64(cut.blocks, 2 * tile_begin(pairs, cut.groups, task % cut.groups + 1));
         int64_t tiles =
             cut.by_row ? rows * ceil_div(g->out_w, TILE) : ceil_div((rows - 1) * columns_under(g) + g->out_w, TILE);
-        int64_t at = (n * g->out_h + oy0) * g->out_w * g->out_c;
+        int64_t at = (n * g->out_h + oy0) * g->out_w * a->sides.y_step + a->sides.y_first;
         for (int64_t b0 = first; b0 < last; b0 += together)
             for (int64_t tile = 0; tile < tiles; tile += 2) {
                 band_pixel p[2] = {first_pixel(g, &cut, tile), first_pixel(g, &cut, tile + 1)};
@@ -258,9 +293,9 @@ KERNEL_RUN(conv2d_tiles) {
                                             .meanwhile = &put[!turn],
                                             .puts = ceil_div(put[!turn].rows, chunks)};
                     multiply_tiles(&product, count * TILE, width);
-                    begin_put(&put[turn], a->b ? a->b + f : NULL, width, a->activation == CNN_RELU);
+                    begin_put(&put[turn], a->b ? a->b + f : NULL, width, a->activation);
                     for (int64_t j = 0; j < count; j++)
-                        list_pixels(g, &cut, p[j], rows, product.sum + j * TILE * WIDE, a->y + at + f, &put[turn]);
+                        list_pixels(a, &cut, p[j], rows, product.sum + j * TILE * WIDE, a->y + at + f, &put[turn]);
                     turn = !turn;
                 }
             }

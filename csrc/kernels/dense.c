@@ -87,7 +87,7 @@ static void multiply(const dense_block *d, coming *weights, float *copied) {
                               to,
                               width,
                               d->accumulate,
-                              d->relu,
+                              d->relu ? CNN_RELU : CNN_LINEAR,
                               d->behind ? behind : NULL};
             for (int64_t n = first; n < last; n++) {
                 row[n - first] = copied + (n - first) * COPIED_STEP;

@@ -6,8 +6,7 @@
  * repeated along it ("flat").
  */
 
-#define DEPTHWISE_PIXELS 8 /* vectors that are summed at once: each weight is loaded once for so many */
-#define DEPTHWISE_TAPS   9 /* taps whose gradients are summed at once: each vector of dy is loaded once for so many */
+#define DEPTHWISE_TAPS 9 /* taps whose gradients are summed at once: each vector of dy is loaded once for so many */
 
 /* As cut_band, of an image of in_c channels that become out_c, a multiple of them. */
 static band cut_wide_band(const float *image, int64_t h, int64_t w, int64_t in_c, int64_t out_c, int64_t top,
@@ -43,7 +42,7 @@ typedef struct {
     int64_t y_step;
     const float *behind; /* NULL, or what stands behind y */
     int64_t n;           /* channels of a vector */
-    int32_t relu, accumulate;
+    int32_t activation, accumulate;
 } depthwise_tile;
 
 /* m vectors; `whole` where a vector has all its channels. */
@@ -61,9 +60,10 @@ INLINE void depthwise_m(const depthwise_tile *t, const int m, const int whole, c
     UNROLL
     for (int i = 0; i < m; i++) {
         float *y = t->y + i * t->y_step;
-        if (t->relu) acc[i] = vmax(set(0), acc[i]);
+        if (t->activation == CNN_RELU) acc[i] = vmax(set(0), acc[i]);
         if (t->behind) acc[i] = behind_relu(load_n(t->behind + i * t->y_step, n), acc[i]);
         store_n(y, t->accumulate ? load_n(y, n) + acc[i] : acc[i], n);
+        if (t->activation > CNN_RELU) activate_rows(&y, 1, n, t->activation);
     }
 }
 
@@ -144,6 +144,9 @@ static void depthwise_flat_row(depthwise_tile t, int64_t pixels, int64_t channel
     }
 }
 
+/* ---- forward from a padded band -----------------------------------------------------------------------------------
+ */
+
 static int64_t depthwise_bands(const cnn_window *g) {
     return bands_per_image(g->batch, g->out_h, columns_under(g) * g->out_c * g->stride_h * (int64_t)sizeof(float));
 }
@@ -175,9 +178,16 @@ KERNEL_RUN(depthwise_conv2d) {
         if (b) b = repeated + taps * flat_step(channels);
     }
     for (int64_t k = 0; k < taps; k++) w_offset[k] = k * (flat ? flat_step(channels) : channels);
+    int64_t block = depthwise_block(g);
     for (int64_t task = begin; task < end; task++) {
         int64_t n = task / bands, i = task % bands;
         int64_t oy0 = tile_begin(g->out_h, bands, i), rows = tile_begin(g->out_h, bands, i + 1) - oy0;
+        if (g->in_c == channels && !flat) {
+            for (int64_t f = 0; f < channels; f += block)
+                for (int64_t oy = oy0; oy < oy0 + rows; oy++)
+                    depthwise_row_in_place(a, n, oy, f, min64(f + block, channels), x_offset, w_offset);
+            continue;
+        }
         band in =
             cut_wide_band(a->x + n * g->in_h * g->in_w * g->in_c, g->in_h, g->in_w, g->in_c, channels,
                           oy0 * g->stride_h - g->pad_top, -g->pad_left, rows_under(g, rows), columns_under(g), room);
@@ -196,7 +206,7 @@ KERNEL_RUN(depthwise_conv2d) {
                                 channels,
                                 NULL,
                                 0,
-                                a->activation == CNN_RELU,
+                                a->activation,
                                 0};
             if (flat)
                 depthwise_flat_row(t, g->out_w, channels);

@@ -1,5 +1,4 @@
 /* elementwise.c - functions of one and of two numbers, and their slopes. */
-#include "vmath.h"
 
 #define SMALL_ARRAY 16384 /* elements not worth a second thread */
 #define CHUNK       16384 /* elements of a task, where tasks are not images */

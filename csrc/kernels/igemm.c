@@ -17,8 +17,8 @@ typedef struct {
     const float *b;  /* added first, or NULL */
     float *const *y; /* one pointer per row */
     int64_t width;   /* columns to write; a last vector may be partial */
-    int accumulate;  /* start from what y holds; b must be NULL */
-    int relu;
+    int accumulate;  /* to what y holds */
+    int activation;
     const float *const
         *behind; /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
 } product_tile;
@@ -43,7 +43,10 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
     vf acc[MR][NV];
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) acc[i][j] = t->accumulate ? start(t->y[i], t->width, j) : start(t->b, t->width, j);
+    for (int j = 0; j < nv; j++) acc[i][j] = start(t->b, t->width, j);
+    if (t->accumulate) UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] += start(t->y[i], t->width, j);
     for (int64_t r = 0; r < t->runs; r++) {
         const float *w = t->w + t->w_offset[r];
         const float *row[MR];
@@ -58,7 +61,7 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
             for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
         }
     }
-    if (t->relu) UNROLL
+    if (t->activation == CNN_RELU) UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) acc[i][j] = vmax(set(0), acc[i][j]);
     if (t->behind) UNROLL
@@ -67,6 +70,7 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) finish(t->y[i], acc[i][j], t->width, j);
+    if (t->activation > CNN_RELU) activate_rows(t->y, m, t->width, t->activation);
 }
 
 /* What one tile of `outer` reads and writes. At step s of line l row i's operand is rows[i][l * a_line + s * a_step]

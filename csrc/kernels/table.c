@@ -18,6 +18,10 @@
                                  void *state UNUSED)
 #define KERNEL_WORK(op) static cnn_work TIERED(cnn_##op##_work)(const cnn_##op##_args *a)
 
+#include "vmath.h"
+
+#include "activate.h"
+
 #include "igemm.c"
 #if MATRIX_TILES
 #include "tiles.h"
@@ -29,6 +33,8 @@
 #include "conv_tiles.c"
 #endif
 #include "winograd.c"
+#include "depthwise_rows.c"
+
 #include "depthwise.c"
 #include "dense.c"
 #if MATRIX_TILES

@@ -186,28 +186,56 @@ typedef struct {
     const float *sum[WIDE];
     float *to[WIDE];
     int64_t next, rows, width;
-    float b[WIDE], least; /* least: 0 for a ReLU */
-    int64_t behind;       /* bytes from `to` to the output of the ReLU in front; 0 where there is none */
+    float b[WIDE], least, most; /* least: 0 for a ReLU; most: 6 for a ReLU6 */
+    int activation;             /* where bounds do not compute it */
+    int64_t behind;             /* bytes from `to` to the output of the ReLU in front; 0 where there is none */
     int accumulate;
 } sums_to_put;
 
 /* What follows the next sums. */
-static void begin_put(sums_to_put *t, const float *b, int64_t width, int relu) {
+static void begin_put(sums_to_put *t, const float *b, int64_t width, int activation) {
     for (int64_t j = 0; j < WIDE; j += LANES)
         store(t->b + j, b ? load_n(b + j, max64(0, min64(LANES, width - j))) : set(0));
-    t->least = relu ? 0 : -INFINITY;
+    t->activation = is_bounds(activation) ? CNN_LINEAR : activation;
+    if (t->activation) activation = CNN_LINEAR;
+    t->least = least_of(activation);
+    t->most = most_of(activation);
     t->next = t->rows = 0;
     t->width = width;
 }
 
+INLINE void put_with(const sums_to_put *t, int64_t i, int64_t last, const int activation) {
+    for (; i < last; i++)
+        for (int64_t j = 0; j < t->width; j += LANES) {
+            int64_t n = min64(LANES, t->width - j);
+            vf v = load(t->sum[i] + j) + load(t->b + j);
+            if (t->accumulate) v += load_n(t->to[i] + j, n);
+            store_n(t->to[i] + j, activated(v, activation), n);
+        }
+}
+static __attribute__((noinline)) void put_activated(const sums_to_put *t, int64_t i, int64_t last) {
+    if (t->activation == CNN_SILU)
+        put_with(t, i, last, CNN_SILU);
+    else if (t->activation == CNN_HARD_SILU)
+        put_with(t, i, last, CNN_HARD_SILU);
+    else if (t->activation == CNN_SIGMOID)
+        put_with(t, i, last, CNN_SIGMOID);
+    else
+        put_with(t, i, last, CNN_HARD_SIGMOID);
+}
+
 static void put_rows(sums_to_put *t, int64_t rows) {
     int64_t i = t->next, last = min64(t->rows, i + rows);
-    vf b[2] = {load(t->b), load(t->b + LANES)}, least = set(t->least);
+    vf b[2] = {load(t->b), load(t->b + LANES)}, least = set(t->least), most = set(t->most);
     t->next = last;
+    if (t->activation) {
+        put_activated(t, i, last);
+        return;
+    }
     if (t->width == WIDE && !t->accumulate && !t->behind) {
         for (; i < last; i++) {
-            store(t->to[i], vmax(least, load(t->sum[i]) + b[0]));
-            store(t->to[i] + LANES, vmax(least, load(t->sum[i] + LANES) + b[1]));
+            store(t->to[i], vmin(most, vmax(least, load(t->sum[i]) + b[0])));
+            store(t->to[i] + LANES, vmin(most, vmax(least, load(t->sum[i] + LANES) + b[1])));
         }
         return;
     }
@@ -217,7 +245,7 @@ static void put_rows(sums_to_put *t, int64_t rows) {
             float *to = t->to[i] + j;
             vf v = load(t->sum[i] + j) + b[j / LANES];
             if (t->accumulate) v += load_n(to, n);
-            v = vmax(least, v);
+            v = vmin(most, vmax(least, v));
             if (t->behind) v = behind_relu(load_n((const float *)((const char *)to + t->behind), n), v);
             store_n(to, v, n);
         }

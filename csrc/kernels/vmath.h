@@ -11,6 +11,9 @@ INLINE vf is_nan(vf x, vf otherwise) { return choose(x == x, otherwise, x); }
 
 /* x * 2^e for whole e from -252 to 254, in two steps so that denormal results are reached. */
 INLINE vf scale_by_two_to(vf x, vi e) {
+#if LANES == 16
+    return (vf)_mm512_scalef_ps((__m512)x, _mm512_cvtepi32_ps((__m512i)e));
+#endif
     vi half = e >> 1, rest = e - half;
     return x * (vf)((half + 127) << 23) * (vf)((rest + 127) << 23);
 }
@@ -89,7 +92,7 @@ INLINE vf vtanh(vf x) {
 
 INLINE vf vsigmoid(vf x) {
     vf e = vexp(-vabs(x));
-    return choose(x >= 0, 1.0f / (1.0f + e), is_nan(x, e / (1.0f + e)));
+    return choose(x >= 0, set(1), e) / (1.0f + e);
 }
 
 INLINE vf vsoftplus(vf x) { return vmax(set(0), x) + vlog1p(vexp(-vabs(x))); }

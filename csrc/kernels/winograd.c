@@ -119,16 +119,16 @@ KERNEL_RUN(winograd_pack) {
 
 /* v[point][tile][c] of the patches whose outputs are the row `ty` of tiles of an image; `step` floats from point to
  * point. Patches reach over the image's edge: rows outside read `zeros`, columns outside are zero. */
-static void transform_row(const cnn_window *g, const float *image, int64_t ty, const float *zeros, float *v,
-                          int64_t step) {
+static void transform_row(const cnn_window *g, const float *image, int64_t x_step, int64_t ty, const float *zeros,
+                          float *v, int64_t step) {
     int64_t across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
     const float *row[6];
     int64_t column_step[6];
     for (int r = 0; r < 6; r++) {
         int64_t y = ty * 4 + r - g->pad_top;
         int inside = y >= 0 && y < g->in_h;
-        row[r] = inside ? image + y * g->in_w * g->in_c : zeros;
-        column_step[r] = inside ? g->in_c : 0;
+        row[r] = inside ? image + y * g->in_w * x_step : zeros;
+        column_step[r] = inside ? x_step : 0;
     }
     for (int64_t tx = 0; tx < across; tx++) {
         int64_t x0 = tx * 4 - g->pad_left;
@@ -195,11 +195,13 @@ static void transform_gradient_row(const cnn_window *g, const float *image, int6
 static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int64_t f0, int64_t width, const float *m,
                       int64_t step) {
     const cnn_window *g = &a->window;
-    int64_t across = tiles_across(g->out_w);
+    int64_t across = tiles_across(g->out_w), y_step = a->sides.y_step;
+    int activation = is_bounds(a->activation) ? a->activation : CNN_LINEAR;
+    vf least = set(least_of(activation)), most = set(most_of(activation));
     int rows = (int)min64(4, g->out_h - ty * 4);
     for (int64_t tx = 0; tx < across; tx++) {
         int columns = (int)min64(4, g->out_w - tx * 4);
-        float *to = image + ((ty * 4) * g->out_w + tx * 4) * g->out_c + f0;
+        float *to = image + ((ty * 4) * g->out_w + tx * 4) * y_step + f0;
         for (int64_t j = 0; j < width; j += LANES) {
             int64_t n = min64(LANES, width - j);
             const float *from = m + tx * panel_step(width) + j;
@@ -216,11 +218,11 @@ static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int6
                 from_points(half[r], out);
                 UNROLL
                 for (int s = 0; s < 4; s++) {
-                    float *y = to + (r * g->out_w + s) * g->out_c + j;
+                    float *y = to + (r * g->out_w + s) * y_step + j;
                     if (s >= columns) continue;
                     vf value = out[s] + bias;
                     if (a->accumulate) value += n == LANES ? load(y) : load_n(y, n);
-                    if (a->activation == CNN_RELU) value = vmax(set(0), value);
+                    value = vmin(most, vmax(least, value));
                     if (a->behind) {
                         const float *was = a->behind + (y - a->y);
                         value = behind_relu(n == LANES ? load(was) : load_n(was, n), value);
@@ -232,6 +234,10 @@ static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int6
                 }
             }
         }
+        if (is_bounds(a->activation)) continue;
+        for (int r = 0; r < rows; r++)
+            for (int s = 0; s < columns; s++)
+                activate_rows((float *[]){to + (r * g->out_w + s) * y_step}, 1, width, a->activation);
     }
 }
 
@@ -350,6 +356,7 @@ KERNEL_WORK(winograd) {
 
 KERNEL_RUN(winograd) {
     const cnn_window *g = &a->window;
+    const cnn_sides *s = &a->sides;
     int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
     int64_t most = block_rows(g, MOST_TILES);
     float *zeros = scratch, *v = zeros + wide, *m = v + POINTS * point_step(most * across * wide);
@@ -359,15 +366,15 @@ KERNEL_RUN(winograd) {
         int64_t r0 = begin + tile_begin(end - begin, blocks, block);
         int64_t rows = begin + tile_begin(end - begin, blocks, block + 1) - r0, tiles = rows * across;
         for (int64_t r = 0; r < rows; r++)
-            transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
-                          v + r * across * wide, point_step(tiles * wide));
+            transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * s->x_step + s->x_first, s->x_step,
+                          (r0 + r) % down, zeros, v + r * across * wide, point_step(tiles * wide));
         for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
             int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
             const float *w = a->packed + f0 * POINTS * g->in_c;
             multiply_points(v, wide, tiles, g->in_c, w, step, m);
             for (int64_t r = 0; r < rows; r++)
-                write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * g->out_c, (r0 + r) % down, f0, width,
-                          m + r * across * step, point_step(tiles * step));
+                write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * s->y_step + s->y_first, (r0 + r) % down, f0,
+                          width, m + r * across * step, point_step(tiles * step));
         }
     }
 }
@@ -421,7 +428,7 @@ KERNEL_RUN(winograd_dw) {
             int64_t r0 = n0 * down + tile_begin(all, blocks, block);
             int64_t rows = n0 * down + tile_begin(all, blocks, block + 1) - r0, tiles = rows * across;
             for (int64_t r = 0; r < rows; r++)
-                transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, (r0 + r) % down, zeros,
+                transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, g->in_c, (r0 + r) % down, zeros,
                               v + r * across * wide, point_step(tiles * wide));
             for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
                 int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
