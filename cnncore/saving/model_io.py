@@ -3,7 +3,7 @@ import json
 import os
 import warnings
 
-from cnncore.saving import limits
+from cnncore.saving import legacy_config, limits
 from cnncore.saving.serialization import deserialize_keras_object, serialize_keras_object, sharing_scope
 from cnncore.utils.budget import weight_budget
 
@@ -274,7 +274,10 @@ def model_from_json(json_string, custom_objects=None):
     if not isinstance(json_string, (str, bytes)):
         raise ValueError(f"A model's JSON is a string. Received: {type(json_string).__name__}")
     data = json_string.encode() if isinstance(json_string, str) else json_string
-    return _from_config(limits.parse_json(data, "the JSON text"), custom_objects, "the JSON text", None)
+    config = limits.parse_json(data, "the JSON text")
+    if legacy_config.is_old(config.get("keras_version")):
+        config = legacy_config.modern_model(config)
+    return _from_config(config, custom_objects, "the JSON text", None)
 
 
 def _from_config(config, custom_objects, where, budget):
