@@ -40,7 +40,9 @@ def spread(theirs, ours, name):
     for layer in ours.layers:
         if isinstance(layer, cnncore.layers.BatchNormalization):
             layer.momentum = 0.0
-    ours(images(ours.input_shape[1:], 16, name, rng), training=True)
+    number = 16 if (ours.input_shape[1] or 0) <= 400 else 4  # of larger images, more would not fit into 16 GB
+    with cnncore.no_grad():  # or else every activation would be kept
+        ours(images(ours.input_shape[1:], number, name, rng), training=True)
     for w in ours.weights:
         if w.name == "moving_variance":
             w.assign((1.1 if name.startswith("EfficientNet") else 1.5) * w.numpy())
