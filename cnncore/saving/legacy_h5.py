@@ -36,7 +36,7 @@ def training_of(reader):
     return legacy_config.modern_training(config)
 
 
-def load_weights(model, reader, skip_mismatch=False, by_name=False):
+def load_weights(model, reader, skip_mismatch=False, by_name=False, more=False):
     """Sets the weights of a model's layers, matched by their order or by name; all of them or none.
 
     Args:
@@ -44,6 +44,7 @@ def load_weights(model, reader, skip_mismatch=False, by_name=False):
         reader: `h5_store.H5Reader`.
         skip_mismatch: whether to leave layers that do not fit as they are, with a warning.
         by_name: whether layers are matched by name, and layers without a partner are left as they are.
+        more: whether the file may hold more layers at its end, such as a classifier.
 
     Raises:
         ValueError: the file has other layers or shapes than the model.
@@ -53,6 +54,8 @@ def load_weights(model, reader, skip_mismatch=False, by_name=False):
     if by_name:
         pairs = [(name, weights, saved[name]) for name, weights in ours if name in saved]
     else:
+        if more:
+            saved = dict(list(saved.items())[:len(ours)])
         if len(ours) != len(saved):
             raise ValueError(f"{reader.where} must hold the weights of this model's layers. Received: {len(saved)} "
                              f"layers with weights for the {len(ours)} of {model.name!r}; build the model that the "

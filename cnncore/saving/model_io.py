@@ -260,6 +260,21 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
             state.load(model, reader, skip_mismatch)
 
 
+def load_body(model, filepath):
+    """Sets the weights of a network without its classifier, from a file of the network without it or with it."""
+    from cnncore.saving import h5_store, legacy_h5
+
+    path = os.fspath(filepath)
+    if path.endswith((".h5", ".hdf5")):
+        with open(path, "rb") as file, h5_store.H5Reader(file, _where(path)) as reader:
+            if legacy_h5.is_legacy(reader):
+                legacy_h5.load_weights(model, reader, more=True)
+                return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*also holds layers that this model does not have")
+        load_weights(model, filepath)
+
+
 def model_from_json(json_string, custom_objects=None):
     """A model with new weights from what `model.to_json()` returned, here or in Keras.
 
