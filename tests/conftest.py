@@ -1,4 +1,4 @@
-"""Fixtures for all tests: CPU tiers and numbers of threads, put back afterwards."""
+"""Fixtures for all tests: CPU tiers and numbers of threads, put back afterwards; and Keras on JAX."""
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
@@ -24,3 +24,15 @@ def threads(request):
     _core.set_threads(request.param)
     yield request.param
     _core.set_threads(before)
+
+
+@pytest.fixture(scope="session")
+def jax_server():
+    """Keras on JAX in a process of its own, which all tests share: it takes seconds to start."""
+    for package in ("jax", "keras"):
+        pytest.importorskip(package, exc_type=ImportError)
+    from keras_on_jax import Server
+
+    server = Server()
+    yield server
+    server.close()

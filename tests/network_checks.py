@@ -40,7 +40,9 @@ def spread(theirs, ours, name):
     for layer in ours.layers:
         if isinstance(layer, cnncore.layers.BatchNormalization):
             layer.momentum = 0.0
-    ours(images(ours.input_shape[1:], 16, name, rng), training=True)
+    number = 16 if (ours.input_shape[1] or 0) <= 400 else 4  # of larger images, more would not fit into 16 GB
+    with cnncore.no_grad():  # or else every activation would be kept
+        ours(images(ours.input_shape[1:], number, name, rng), training=True)
     for w in ours.weights:
         if w.name == "moving_variance":
             w.assign((1.1 if name.startswith("EfficientNet") else 1.5) * w.numpy())
@@ -71,13 +73,14 @@ def images(shape, n=4, name="", rng=None):
 
 def check_predictions(ours, theirs, x):
     """Predictions are Keras's to 1e-4 of the largest, and to 1 % of what they differ by from image to image; the best five
-    classes come in the same order."""
+    classes come in the same order. Returns the error as a share of the largest prediction."""
     y, wanted = ours.predict(x, verbose=0), theirs.predict(x, verbose=0)
     error = np.abs(y - wanted).max()
     assert error <= 1e-4 * np.abs(wanted).max()
     assert len(x) == 1 or error <= 0.01 * np.ptp(wanted, axis=0).max()
     if y.ndim == 2:
         assert (np.argsort(y)[:, -5:] == np.argsort(wanted)[:, -5:]).all()
+    return error / np.abs(wanted).max()
 
 
 def check_two_steps_lower_the_loss(model, name):

@@ -264,6 +264,32 @@ def test_imagenet_weights_are_found_where_keras_puts_them(place, monkeypatch, tm
     assert all(np.array_equal(a, b) for a, b in zip(found.get_weights(), made.get_weights(), strict=True))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("ending", [".weights.h5", ".h5", ".keras", ".safetensors"])
+def test_a_file_with_the_classifier_serves_the_network_without_it(ending, tmp_path):
+    whole = applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=5, alpha=0.35)
+    path = tmp_path / f"whole{ending}"
+    (whole.save_weights if ending in (".weights.h5", ".safetensors") else whole.save)(path)
+    body = applications.MobileNetV2(weights=str(path), include_top=False, input_shape=(32, 32, 3), alpha=0.35)
+    for ours, other in zip(body.get_weights(), whole.get_weights()[:-2], strict=True):
+        assert np.array_equal(ours, other)
+    with pytest.raises(ValueError, match="Nothing was changed|whose variables do not fit"):
+        applications.MobileNetV2(weights=str(path), include_top=False, input_shape=(32, 32, 3), alpha=0.5)
+
+
+def test_imagenet_weights_with_the_classifier_serve_where_those_without_it_are_not_here(monkeypatch, tmp_path):
+    no_network(monkeypatch, tmp_path)
+    data = real_data()
+    (tmp_path / "home" / "models").mkdir(parents=True)
+    path = data / "keras-files" / "mobilenet_2_5_224_tf.h5"
+    os.symlink(path.resolve(), tmp_path / "home" / "models" / path.name)
+    options = {"alpha": 0.25, "input_shape": (224, 224, 3)}
+    body = applications.MobileNet(include_top=False, **options)
+    whole = applications.MobileNet(**options)
+    for ours, other in zip(body.get_weights(), whole.get_weights()[:-2], strict=True):
+        assert np.array_equal(ours, other)
+
+
 def no_network(monkeypatch, tmp_path):
     from cnncore.datasets import files
 

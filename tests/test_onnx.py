@@ -49,10 +49,24 @@ IMAGE_LAYERS = [
     L.GlobalMaxPooling2D(keepdims=True), L.Flatten(), L.Flatten(data_format="channels_first"), L.Reshape((-1, 4)),
     L.Permute((3, 1, 2)), L.ZeroPadding2D(((1, 2), (0, 3))), L.Cropping2D(((1, 0), (2, 1))), L.UpSampling2D((2, 3)),
     L.UpSampling2D(2, interpolation="bilinear"), L.ReLU(6.0), L.ReLU(negative_slope=0.1), L.LeakyReLU(0.2), L.ELU(0.7),
-    L.PReLU(shared_axes=[1, 2]), L.Softmax(), L.Rescaling(1 / 127.5, -1), L.Dropout(0.5), L.SpatialDropout2D(0.5),
+    L.PReLU(shared_axes=[1, 2]), L.Softmax(), L.Softmax(axis=[1, 2]), L.ReLU(threshold=0.3, negative_slope=0.2),
+    L.ReLU(threshold=0.3, max_value=0.8), L.Conv2DTranspose(3, 3, strides=2, padding="same", output_padding=1),
+    L.Conv2DTranspose(3, 4, strides=3, output_padding=(0, 2)), L.LayerNormalization(axis=[1, 3]),
+    L.LayerNormalization(rms_scaling=True), L.GroupNormalization(2), L.GroupNormalization(-1, axis=1),
+    L.GroupNormalization(3, axis=2, scale=False), L.UnitNormalization(), L.UnitNormalization(axis=[1, 2]),
+    L.SpectralNormalization(L.Conv2D(3, 2)), L.Pipeline([L.Rescaling(2.0), L.CenterCrop(3, 4)]),
+    L.UpSampling2D((3, 2), interpolation="bicubic"), L.UpSampling2D(2, data_format="channels_first"),
+    *(L.Resizing(*size, interpolation=how) for how in ("nearest", "bilinear", "bicubic") for size in ((5, 13), (16, 4))),
+    L.Resizing(11, 15, data_format="channels_first"), L.Resizing(3, 5, antialias=True), L.Resizing(11, 5, "lanczos3"),
+    L.CenterCrop(5, 4), L.CenterCrop(3, 2, data_format="channels_first"), L.AdaptiveAveragePooling2D((3, 4)),
+    L.AdaptiveMaxPooling2D((1, 5), data_format="channels_first"), L.AdaptiveMaxPooling2D((4, 3)),
+    L.SpatialPyramidPooling2D((3, 2, 1)), L.ChannelShuffle(2), L.ChannelShuffle(4, data_format="channels_first"),
+    L.Rescaling(1 / 127.5, -1), L.Dropout(0.5), L.SpatialDropout2D(0.5),
     L.GaussianNoise(0.1), L.RandomFlip(), *(L.Activation(name) for name in (
         "relu", "sigmoid", "tanh", "softmax", "elu", "selu", "softplus", "softsign", "swish", "gelu", "hard_sigmoid",
-        "hard_swish", "exponential", "linear", "leaky_relu", "relu6", "mish", "log_softmax"))]
+        "hard_swish", "exponential", "linear", "leaky_relu", "relu6", "mish", "log_softmax",
+        "celu", "hard_tanh", "tanh_shrink", "hard_shrink", "soft_shrink", "log_sigmoid", "squareplus", "sparse_sigmoid",
+        "sparse_plus"))]
 
 
 @pytest.mark.parametrize("layer", IMAGE_LAYERS, ids=lambda layer: f"{type(layer).__name__}-{layer.name}")
@@ -61,10 +75,19 @@ def test_a_layer_is_the_same_in_onnx(layer, tmp_path):
     check(model, tmp_path / "a.onnx", rng.normal(size=(2, 8, 9, 4)).astype("float32"))
 
 
+@pytest.mark.parametrize("layer", [L.RandomColorJitter((0, 1), 0.2), L.RandomErasing(), L.CutMix(), L.AugMix(),
+                                   L.RandomRotation(0.2)], ids=lambda layer: type(layer).__name__)
+def test_what_changes_images_in_training_alone_is_left_out(layer, tmp_path):
+    model = models.Sequential([L.Input((8, 9, 3)), layer, L.Conv2D(2, 3)])
+    check(model, tmp_path / "a.onnx", rng.normal(size=(2, 8, 9, 3)).astype("float32"))
+
+
 @pytest.mark.parametrize("layer", [L.Conv1D(5, 3, padding="causal"), L.Conv1D(5, 3, 2, "same"), L.MaxPooling1D(),
                                    L.AveragePooling1D(3, 2, "same"), L.GlobalMaxPooling1D(), L.DepthwiseConv1D(3),
                                    L.SeparableConv1D(4, 3), L.Conv1DTranspose(3, 3, 2), L.ZeroPadding1D(2),
-                                   L.Cropping1D(1)], ids=lambda layer: type(layer).__name__)
+                                   L.Cropping1D(1), L.UpSampling1D(3), L.AdaptiveAveragePooling1D(4),
+                                   L.AdaptiveMaxPooling1D(3), L.GroupNormalization(2)],
+                         ids=lambda layer: type(layer).__name__)
 def test_a_layer_of_sequences_is_the_same_in_onnx(layer, tmp_path):
     model = models.Sequential([L.Input((11, 4)), layer])
     check(model, tmp_path / "a.onnx", rng.normal(size=(2, 11, 4)).astype("float32"))
@@ -76,6 +99,30 @@ def test_merging_is_the_same_in_onnx(merge, tmp_path):
     a, b = L.Input((5, 6, 4)), L.Input((5, 6, 4))
     model = models.Model([a, b], merge()([a, b]))
     check(model, tmp_path / "a.onnx", [rng.normal(size=(2, 5, 6, 4)).astype("float32") for _ in range(2)])
+
+
+@pytest.mark.parametrize("axes, normalize, shapes", [
+    (1, False, [(6,), (6,)]), (-1, True, [(6,), (6,)]), ((2, 1), False, [(5, 4), (4, 3)]), (1, True, [(5, 4), (5, 2)]),
+    ((3, 1), False, [(2, 3, 4), (4, 5)]), ((1, 2), False, [(4,), (3, 4, 2)])])
+def test_dot_products_are_the_same_in_onnx(axes, normalize, shapes, tmp_path):
+    a, b = (L.Input(shape) for shape in shapes)
+    model = models.Model([a, b], L.Dot(axes, normalize)([a, b]))
+    check(model, tmp_path / "a.onnx", [rng.normal(size=(2, *shape)).astype("float32") for shape in shapes])
+
+
+def test_repeating_is_the_same_in_onnx(tmp_path):
+    model = models.Sequential([L.Input((5,)), L.RepeatVector(3)])
+    check(model, tmp_path / "a.onnx", rng.normal(size=(2, 5)).astype("float32"))
+
+
+@pytest.mark.parametrize("layer", [L.Resizing(4, 4, crop_to_aspect_ratio=True), L.CenterCrop(20, 20),
+                                   L.AutoContrast(), L.RandomCrop(3, 3),
+                                   L.Activation("sparsemax")], ids=lambda layer: layer.name)
+def test_what_onnx_does_not_hold_is_named(layer, tmp_path):
+    model = models.Sequential([L.Input((8, 9, 3)), layer])
+    with pytest.raises(ValueError, match=f"ONNX .*Received: .*{layer.name}|the activation 'sparsemax'"
+                       f"|{layer.name}.*Received"):
+        model.export(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -191,7 +238,7 @@ def test_what_onnx_cannot_say_is_named_and_nothing_is_written(tmp_path):
     own = models.Sequential([L.Input((4,)), Own(name="mine")])
     for model, path, reason in [(own, "a.onnx", "'mine'"), (own, "a.h5", "'.onnx'"),
                                 (models.Sequential([L.Dense(2)]), "a.onnx", "Input"),
-                                (models.Sequential([L.Input((4,)), L.ReLU(threshold=1.0)]), "a.onnx", "threshold")]:
+                                (models.Sequential([L.Input((4,)), L.Activation("sparsemax")]), "a.onnx", "'sparsemax'")]:
         with pytest.raises(ValueError, match=f"{reason}.*" if reason != "Input" else reason):
             model.export(tmp_path / path)
     assert not list(tmp_path.iterdir())

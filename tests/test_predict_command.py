@@ -65,6 +65,9 @@ def test_real_photos_are_named_with_real_weights(photo, tmp_path, capsys):
     assert abs(found["snow_leopard"] - 98.4) <= 0.5 and abs(found["chickadee"] - 83.5) <= 0.5
     full = [line.count("█") + line.count("#") for line in (lines[2], lines[8])]
     assert full[0] in (29, 30) and full[1] == 25
+    # The file by itself, under Keras's name, from which the width follows.
+    assert run("--weights", data / "keras-files" / "mobilenet_2_5_224_tf.h5", photos[0]) == 0
+    assert shown(capsys.readouterr().out) == {name: p for name, p in list(found.items())[:5]}
 
 
 @pytest.mark.parametrize(("name", "classes", "mode"), [
@@ -145,7 +148,13 @@ def test_what_does_not_fit_is_refused_in_words(arguments, words, photo, tmp_path
     cnncore.Sequential([cnncore.Input((4,)), layers.Dense(3)]).save(tmp_path / "vectors.keras")
     assert run(photo, *(argument.replace("{}", str(tmp_path)) for argument in arguments)) == 1
     out, err = capsys.readouterr()
-    assert err.splitlines()[-1].startswith("cnncore: ") and words in err and "%" not in out
+    said = err[err.index("cnncore: "):]  # progress may come before
+    assert words in said and "%" not in out
+
+
+def test_no_network_is_loaded_where_there_is_no_photo(capsys):
+    assert run("nowhere.jpg", "none.png", "--model", "nowhere.keras") == 1
+    assert capsys.readouterr().err == "cnncore: there is no photo nowhere.jpg, none.png\n"
 
 
 def test_bars_grow_by_eighths_and_can_do_without_blocks():

@@ -10,19 +10,12 @@ import pytest
 pytest.importorskip("jax", exc_type=ImportError)
 pytest.importorskip("keras", exc_type=ImportError)
 from hypothesis import HealthCheck, given, note, seed, settings
-from keras_on_jax import Server, describe
+from keras_on_jax import describe
 from random_layers import FAMILIES
 
 import cnncore
 
 SEED, TIMES = os.environ.get("CNNCORE_LAYER_SEED"), int(os.environ.get("CNNCORE_LAYER_COUNT", 1))
-
-
-@pytest.fixture(scope="module")
-def jax_server():
-    server = Server()
-    yield server
-    server.close()
 
 
 def apart(rng, shapes):

@@ -23,13 +23,15 @@ def loaded(name):
     return saving.load_model(real_data() / "keras-files" / name)
 
 
-@pytest.mark.filterwarnings("ignore:.*state of another version's optimizer")
+@pytest.mark.filterwarnings("error")
 def test_the_residual_network_of_keras_2_scores_and_trains_on():
     model = loaded("mlcommons_tiny_cifar10_resnet8.h5")
     x, y = cifar10_sheets("test")
     _, accuracy = model.evaluate(x.astype("float32"), one_hot(y), batch_size=500, verbose=0)
     assert 100 * accuracy == pytest.approx(87.19, abs=0.05)
     assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(6.6368515e-6)
+    assert int(model.optimizer.iterations.numpy()) == 781500
+    assert all(np.any(v.numpy()) for v in (*model.optimizer._momentums, *model.optimizer._velocities))
     images, labels = (part[:2000] for part in cifar10_sheets("train", 1))
     images = images.astype("float32")
     before = model.evaluate(images, one_hot(labels), batch_size=500, verbose=0)[0]

@@ -8,6 +8,7 @@ from cnncore import activations
 from cnncore.applications import weights as files
 from cnncore.layers import Dense, GlobalAveragePooling2D, GlobalMaxPooling2D, Input
 from cnncore.models.functional import Functional, _nodes_before
+from cnncore.saving.model_io import load_body, load_weights
 from cnncore.symbolic import KerasTensor
 
 _DOCUMENTATION = """{summary}
@@ -112,16 +113,17 @@ class Architecture:
             x = GlobalMaxPooling2D(name=self.poolings[1])(x)
         model = Functional(images if input_tensor is None else _sources(input_tensor), x, name=name)
         if path is not None:
-            model.load_weights(path)
+            (load_weights if include_top else load_body)(model, path)
         return model
 
     def _check(self, include_top, weights, pooling, classes, activation, name):
         if weights == "imagenet" and self.weights is None:
             raise ValueError(f"{name}: weights for ImageNet are not published. Received: weights='imagenet'; use None, or "
                              "the path of a file of your own")
-        if weights not in (None, "imagenet") and not os.path.exists(weights):
-            raise ValueError(f"{name}: weights is None, 'imagenet' or the path of a file. Received: weights={weights!r}, "
-                             "and there is no such file")
+        given = isinstance(weights, (str, os.PathLike))
+        if weights is not None and weights != "imagenet" and not (given and os.path.exists(weights)):
+            raise ValueError(f"{name}: weights is None, 'imagenet' or the path of a file. Received: weights={weights!r}"
+                             + (", and there is no such file" if given else ""))
         if weights == "imagenet" and include_top and classes != 1000:
             raise ValueError(f"{name}: ImageNet has 1000 classes. Received: classes={classes} with weights='imagenet' and "
                              "include_top=True; use include_top=False and a classifier of your own")

@@ -163,11 +163,18 @@ def _pair(names, i):
 def _index_path():
     """Where ImageNet's classes lie; any file of that name will do, the download alone must be Keras's."""
     from cnncore.applications.weights import folders
+    from cnncore.datasets.files import advice
     from cnncore.utils import get_file
 
     name, source, known = _INDEX
     found = next((folder / name for folder in folders() if (folder / name).is_file()), None)
-    return found or Path(get_file(name, source, cache_subdir="models", file_hash=known))
+    if found:
+        return found
+    try:
+        return Path(get_file(name, source, cache_subdir="models", file_hash=known))
+    except OSError as error:
+        raise OSError(advice("The names of ImageNet's classes are", {name: source}, folders(), error)
+                      + " Or pass them, or the file's path, as class_index.") from None
 
 
 @functools.lru_cache(maxsize=4)

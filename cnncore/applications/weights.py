@@ -49,6 +49,16 @@ def published(network):
     return network in _KNOWN
 
 
+def _file(network, which):
+    """(name, address) of a network's file, 0 with the classifier or 1 without."""
+    source = network.address + network.endings[which]
+    return network.names[which] if network.names else source.rpartition("/")[2], source
+
+
+def _is_here(name):
+    return any((folder / name).is_file() for folder in folders())
+
+
 def imagenet(network, include_top):
     """The path of a network's weights for ImageNet, downloaded and checked where they are not here yet.
 
@@ -59,18 +69,18 @@ def imagenet(network, include_top):
     Raises:
         OSError: they cannot be had; the message names the file, where to put it and where to get it.
     """
+    from cnncore.datasets.files import advice
     from cnncore.utils import get_file
 
     if not isinstance(network, Source):
         folder, *hashes = _KNOWN[network]
         network = Source(f"{BASE}{folder}/{network}{_TAIL}", hashes=tuple(hashes))
     which = 0 if include_top else 1
-    source = network.address + network.endings[which]
-    name = network.names[which] if network.names else source.rpartition("/")[2]
+    name, source = _file(network, which)
+    if not include_top and not _is_here(name) and _is_here(_file(network, 0)[0]):
+        which, (name, source) = 0, _file(network, 0)  # the same weights, and those of a classifier
     try:
         return get_file(name, source, cache_subdir="models", file_hash=network.hashes[which])
     except OSError as error:
-        first, *others = folders()
-        put = f"{name} from {source}" if source.endswith(f"/{name}") else f"{source} as {name}"
-        raise OSError(f"The ImageNet weights {name} are not on this machine and could not be downloaded. Put {put} into "
-                      f"{first}, or use weights=None. Also looked in {', '.join(map(str, others))}. ({error})") from error
+        raise OSError(advice(f"The ImageNet weights {name} are", {name: source}, folders(), error)
+                      + " Or use weights=None, for random ones, or weights=PATH.") from None

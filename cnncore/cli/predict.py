@@ -1,6 +1,7 @@
 """`cnncore predict`: what photos show, by a network trained on ImageNet or by a saved model, with a bar for each class."""
 import inspect
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def _positive(text):
 
 
 def run(options):
+    if not any(os.path.exists(path) for path in options.photos):  # rather than load or download a network for nothing
+        print(f"cnncore: there is no photo {', '.join(map(str, options.photos))}", file=sys.stderr)
+        return 1
     model, prepare, says = from_file(options) if options.model.endswith(_MODELS) else from_applications(options)
     rows, columns, channels = shape_of(model)
     names = labels(options.labels, model.output_shape[-1])
@@ -77,7 +81,9 @@ def from_applications(options):
         raise ValueError(f"{name}: weights for ImageNet are not published. Received: --model {options.model} without "
                          "--weights; give it a file, or a saved model to --model")
     given = {} if options.weights is None else {"weights": options.weights}
-    alpha = widest_here() if name == "MobileNet" and options.alpha is None and not given else options.alpha
+    alpha = options.alpha
+    if name == "MobileNet" and alpha is None:
+        alpha = width_of(options.weights) if given else widest_here()
     if alpha is not None:
         given["alpha"] = alpha
     model = make(**given)
@@ -98,6 +104,14 @@ def widest_here():
         if any((folder / f"mobilenet_{word}_224_tf.h5").is_file() for folder in weights.folders()):
             return alpha
     return 1.0
+
+
+def width_of(path):
+    """The alpha of a MobileNet's file by the name that Keras gives it, such as mobilenet_2_5_224_tf.h5; None for others."""
+    from cnncore.applications import mobilenet
+
+    name = os.path.basename(path)
+    return next((alpha for alpha, word in mobilenet.ALPHAS.items() if name.startswith(f"mobilenet_{word}_")), None)
 
 
 def from_file(options):

@@ -45,12 +45,14 @@ def download(what, files, folder=""):
             try:
                 fetch(address, path, f"sha256:{sha256}")
             except Exception as error:
-                raise OSError(_advice(what, files, target, _first(error))) from None  # what lies between says no more
+                addresses = {name: address for name, (address, _) in files.items()}
+                # What lies between says no more.
+                raise OSError(advice(f"{what} is", addresses, [target, *folders()[1:]], error)) from None
         paths.append(path)
     return paths
 
 
-def _first(error):
+def first(error):
     """The error that an error, by way of others, came of."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
@@ -65,12 +67,16 @@ def fetch(address, path, known_hash):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = f".{path.name}.part{os.getpid()}"
     downloader = pooch.HTTPDownloader(progressbar=_Progress(path.name), timeout=20)
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel("WARNING")  # the bar says it all
     try:
         fetched = pooch.retrieve(address, known_hash, part, path.parent, downloader=downloader)
         with open(fetched, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(fetched, path)
     finally:
+        log.setLevel(level)
         (path.parent / part).unlink(missing_ok=True)
 
 
@@ -107,14 +113,22 @@ class _Progress:
             self.bar.stop()
 
 
-def _advice(what, files, target, error):
-    lines = [f"{what} is not on this machine and could not be downloaded ({type(error).__name__}: {error}).".replace(
-        "\n", " ")]
-    lines += [f"Put {'this file' if len(files) == 1 else 'these files'} into {target}:"]
-    lines += [f"  {name}  from  {address}" for name, (address, _) in files.items()]
-    others = ", ".join(str(folder) for folder in folders()[1:])
-    lines += [f"Also looked in {others}. CNNCORE_HOME names another folder than ~/.cnncore."]
-    return "\n".join(lines)
+def advice(what, addresses, places, error):
+    """What to do about files that can be neither found nor downloaded.
+
+    Args:
+        what: what the files hold, as the beginning of a sentence.
+        addresses: dict from file names to addresses.
+        places: the folders that were looked in; the first is where the files belong.
+        error: what happened.
+    """
+    cause = first(error)
+    reason = f"{type(cause).__name__}: {cause}".replace("\n", " ")
+    lines = [f"{what} not on this machine and could not be downloaded ({reason}).",
+             f"Put {'this file' if len(addresses) == 1 else 'these files'} into {places[0]}:"]
+    lines += [f"  {name}  from  {address}" for name, address in addresses.items()]
+    others = ", ".join(map(str, places[1:]))
+    return "\n".join([*lines, f"Also looked in {others}. CNNCORE_HOME names another folder than ~/.cnncore."])
 
 
 def file_name(path):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnncore.onnx.graph import Graph
+from cnncore.ops.conv2d_transpose import transposed_length
 
 
 class Value(NamedTuple):
@@ -20,6 +21,27 @@ _UNARY = {"sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus", "softsig
           "negative": "Neg", "log": "Log"}
 _BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "true_divide": "Div", "power": "Pow",
            "maximum": "Max", "minimum": "Min", "matmul": "MatMul"}
+
+
+# Functions that take several operators.
+_MADE_OF = {
+    "celu": lambda g, x: g.each("Celu", x, alpha=1.0),
+    "hard_tanh": lambda g, x: g.each("Clip", x, _number(g, -1), _number(g, 1)),
+    "tanh_shrink": lambda g, x: g.add("Sub", x, g.each("Tanh", x)),
+    "hard_shrink": lambda g, x: g.each("Shrink", x, lambd=0.5, bias=0.0),
+    "soft_shrink": lambda g, x: g.each("Shrink", x, lambd=0.5, bias=0.5),
+    "log_sigmoid": lambda g, x: g.each("Neg", g.each("Softplus", g.each("Neg", x))),
+    "squareplus": lambda g, x: g.add("Mul", g.add("Add", x, g.add("Sqrt", g.add("Add", g.add("Mul", x, x),
+                                                                                _number(g, 4)))), _number(g, 0.5)),
+    "sparse_sigmoid": lambda g, x: g.each("HardSigmoid", x, alpha=0.5, beta=0.5),
+    "sparse_plus": lambda g, x: g.add("Where", g.add("Less", x, _number(g, 1)), _quarter_square(g, x), x),
+}
+
+
+def _quarter_square(g, x):
+    """The square of x + 1 by 4, and 0 below -1."""
+    above = g.each("Relu", g.add("Add", x, _number(g, 1)))
+    return g.add("Mul", g.add("Mul", above, above), _number(g, 0.25))
 
 
 def activate(g, function, x, rank):
@@ -48,8 +70,11 @@ def activate(g, function, x, rank):
     if kind == "gelu":  # x / 2 (1 + erf(x / sqrt(2))); opset 18 has no Gelu
         erf = g.add("Erf", g.add("Mul", x, _number(g, 2 ** -0.5)))
         return g.add("Mul", g.add("Mul", x, _number(g, 0.5)), g.add("Add", erf, _number(g, 1)))
+    if kind in _MADE_OF:
+        return _MADE_OF[kind](g, x)
     raise ValueError(f"ONNX has no counterpart of every function. Received: the activation {kind!r}; use one of "
-                     f"{', '.join(sorted(_UNARY))}, softmax, silu, elu, selu, gelu, leaky_relu, relu6, hard_sigmoid")
+                     f"{', '.join(sorted([*_UNARY, *_MADE_OF]))}, softmax, silu, elu, selu, gelu, leaky_relu, "
+                     "relu6, hard_sigmoid")
 
 
 def write_operation(g, layer, sources):
@@ -158,15 +183,16 @@ def _separable(g, layer, x):
 
 def _transposed(g, layer, x):
     rank = layer._rank
-    if layer.output_padding is not None:
-        raise ValueError(f"ONNX files hold transposed convolutions without output_padding. Received: "
-                         f"{layer.output_padding} in {layer.name!r}; leave it out")
     kernel = g.constant(layer.kernel.numpy().transpose(rank + 1, rank, *range(rank)), f"{layer.name}_kernel")
-    left = [d * (k - 1) + 1 - s for k, d, s in zip(layer.kernel_size, layer.dilation_rate, layer.strides)]
-    crop = [max(n, 0) if layer.padding == "same" else 0 for n in left]
+    before, after = [], []
+    for i, (k, s, d) in enumerate(zip(layer.kernel_size, layer.strides, layer.dilation_rate)):
+        extra = None if layer.output_padding is None else int(np.ravel(layer.output_padding)[i])
+        out, cut = transposed_length(1, k, s, layer.padding, d, extra)
+        before.append(cut)
+        after.append(d * (k - 1) + 1 - cut - out)
+    pads, more = before + [max(n, 0) for n in after], [max(-n, 0) for n in after]
     window = {"kernel_shape": list(layer.kernel_size), "strides": list(layer.strides),
-              "dilations": list(layer.dilation_rate), "output_padding": [max(-n, 0) for n in left],
-              "pads": [n // 2 for n in crop] + [n - n // 2 for n in crop]}
+              "dilations": list(layer.dilation_rate), "output_padding": more, "pads": pads}
     return _finished(layer, x, lambda v: g.add("ConvTranspose", v, kernel, *_bias(g, layer), **window))
 
 
@@ -195,12 +221,49 @@ def _batch_normalization(g, layer, x):
 
 def _layer_normalization(g, layer, x):
     rank = len(x.shape)
-    if [axis % rank for axis in layer.axis] != [rank - 1] or layer.rms_scaling:
-        raise ValueError(f"ONNX files hold LayerNormalization over the last axis. Received: axis={layer.axis} in "
-                         f"{layer.name!r}")
-    ones = np.ones(x.shape[-1], "float32")
-    arrays = [layer.gamma.numpy() if layer.scale else ones, layer.beta.numpy() if layer.center else 0 * ones]
-    return g.add("LayerNormalization", x.name, *(g.constant(a) for a in arrays), axis=-1, epsilon=layer.epsilon)
+    axes = [axis % rank for axis in layer.axis]
+    if axes == [rank - 1] and not layer.rms_scaling:
+        ones = np.ones(x.shape[-1], "float32")
+        arrays = [layer.gamma.numpy() if layer.scale else ones, layer.beta.numpy() if layer.center else 0 * ones]
+        return g.add("LayerNormalization", x.name, *(g.constant(a) for a in arrays), axis=-1, epsilon=layer.epsilon)
+    y = _normalized(g, x.name, axes, layer.epsilon, not layer.rms_scaling)
+    return _affine(g, layer, y, [x.shape[axis] if axis in axes else 1 for axis in range(rank)])
+
+
+def _group_normalization(g, layer, x):
+    rank, axis = len(x.shape), layer.axis % len(x.shape)
+    last = [i for i in range(rank) if i != axis] + [axis]
+    parts = layer.groups, x.shape[axis] // layer.groups
+    y = g.add("Reshape", g.transpose(x.name, last), g.whole(*[0] * (rank - 1), *parts))
+    y = _normalized(g, y, [i for i in range(1, rank + 1) if i != rank - 1], layer.epsilon)
+    y = _affine(g, layer, y, [1] * (rank - 1) + list(parts))
+    return g.transpose(g.add("Reshape", y, g.whole(*[0] * (rank - 1), x.shape[axis])), np.argsort(last).tolist())
+
+
+def _normalized(g, x, axes, epsilon, centre=True):
+    """(x - mean) / sqrt(variance + epsilon) over axes."""
+    axes = g.whole(*axes)
+    apart = g.add("Sub", x, g.add("ReduceMean", x, axes, keepdims=1))
+    variance = g.add("ReduceMean", g.add("Mul", apart, apart), axes, keepdims=1)
+    return g.add("Div", apart if centre else x, g.add("Sqrt", g.add("Add", variance, _number(g, epsilon))))
+
+
+def _affine(g, layer, y, shape):
+    """gamma y + beta."""
+    if layer.gamma is not None:
+        y = g.add("Mul", y, g.constant(layer.gamma.numpy().reshape(shape), f"{layer.name}_gamma"))
+    return y if layer.beta is None else g.add("Add", y, g.constant(layer.beta.numpy().reshape(shape), f"{layer.name}_beta"))
+
+
+def with_unit_length(g, x, axes, least):
+    """x by its length along axes, or by the root of `least` where it is shorter."""
+    squares = g.add("ReduceSum", g.add("Mul", x, x), g.whole(*axes), keepdims=1)
+    return g.add("Div", x, g.add("Sqrt", g.add("Max", squares, _number(g, least))))
+
+
+def _unit_normalization(g, layer, x):
+    axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+    return with_unit_length(g, x.name, [axis % len(x.shape) for axis in axes], 1e-24)
 
 
 def _pool(kind, **more):
@@ -243,17 +306,6 @@ def _borders(kind):
     return write
 
 
-def _up_sampling(g, layer, x):
-    method = getattr(layer, "interpolation", "nearest")
-    if method not in ("nearest", "bilinear"):
-        raise ValueError(f"ONNX files hold nearest and bilinear UpSampling. Received: {method!r} in {layer.name!r}")
-    size = layer.size if isinstance(layer.size, tuple) else (layer.size,)
-    scales = g.constant(np.array([1, 1, *size], "float32"))
-    how = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"} \
-        if method == "nearest" else {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-    return _first(layer, x, lambda v: g.add("Resize", v, "", scales, **how))
-
-
 def _merge(kind):
     def write(g, layer, *xs):
         made = xs[0].name
@@ -270,8 +322,10 @@ def _average(g, layer, *xs):
 
 def _relu(g, layer, x):
     top, slope, threshold = layer.max_value, layer.negative_slope or 0, layer.threshold or 0
-    if threshold:
-        raise ValueError(f"ONNX files hold ReLU without a threshold. Received: {threshold} in {layer.name!r}")
+    if threshold:  # slope * (x - threshold) below it, and x above
+        low = g.add("Mul", g.add("Sub", x.name, _number(g, threshold)), _number(g, slope))
+        high = x.name if top is None else g.add("Min", x.name, _number(g, top))
+        return g.add("Where", g.add("Less", x.name, _number(g, threshold)), low, high)
     if slope:
         y = g.each("LeakyRelu", x.name, alpha=float(slope))
         return y if top is None else g.each("Min", y, _number(g, top))
@@ -280,9 +334,11 @@ def _relu(g, layer, x):
 
 def _softmax(g, layer, x):
     axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
-    if len(axes) > 1:
-        raise ValueError(f"ONNX files hold Softmax over one axis. Received: axis={layer.axis} in {layer.name!r}")
-    return g.add("Softmax", x.name, axis=axes[0])
+    if len(axes) == 1:
+        return g.add("Softmax", x.name, axis=axes[0])
+    axes = g.whole(*(axis % len(x.shape) for axis in axes))
+    powers = g.add("Exp", g.add("Sub", x.name, g.add("ReduceMax", x.name, axes, keepdims=1)))
+    return g.add("Div", powers, g.add("ReduceSum", powers, axes, keepdims=1))
 
 
 def _rescaling(g, layer, x):
@@ -304,15 +360,23 @@ def _same(g, layer, x):
     return x.name
 
 
+def _changing(g, layer, x):
+    """Layers that change images in training leave them as they are in inference; all but a few."""
+    if not layer._only_in_training or hasattr(layer, "height"):
+        raise ValueError(f"ONNX has no counterpart of the layer {layer.name!r}, which changes images in inference too. "
+                         f"Received: {type(layer).__name__}; leave it out of the model, and prepare images before it")
+    return x.name
+
+
 WRITERS = {
     "InputLayer": _same, "Dropout": _same, "SpatialDropout1D": _same, "SpatialDropout2D": _same, "Identity": _same,
     "GaussianNoise": _same, "GaussianDropout": _same, "AlphaDropout": _same, "ActivityRegularization": _same,
-    "RandomFlip": _same, "RandomRotation": _same, "RandomZoom": _same, "RandomTranslation": _same,
-    "RandomContrast": _same, "RandomBrightness": _same,
+    "ChangingLayer": _changing,
     "Conv1D": _conv, "Conv2D": _conv, "DepthwiseConv1D": _depthwise, "DepthwiseConv2D": _depthwise,
     "SeparableConv1D": _separable, "SeparableConv2D": _separable, "Conv1DTranspose": _transposed,
     "Conv2DTranspose": _transposed, "Dense": _dense, "BatchNormalization": _batch_normalization,
-    "LayerNormalization": _layer_normalization,
+    "LayerNormalization": _layer_normalization, "GroupNormalization": _group_normalization,
+    "UnitNormalization": _unit_normalization,
     "MaxPooling1D": _pool("MaxPool"), "MaxPooling2D": _pool("MaxPool"),
     "AveragePooling1D": _pool("AveragePool", count_include_pad=0),
     "AveragePooling2D": _pool("AveragePool", count_include_pad=0),
@@ -321,7 +385,7 @@ WRITERS = {
     "Flatten": _flatten, "Reshape": _reshape,
     "Permute": lambda g, layer, x: g.transpose(x.name, (0, *layer.dims)),
     "ZeroPadding1D": _borders("Pad"), "ZeroPadding2D": _borders("Pad"), "Cropping1D": _borders("Slice"),
-    "Cropping2D": _borders("Slice"), "UpSampling2D": _up_sampling,
+    "Cropping2D": _borders("Slice"),
     "Add": _merge("Add"), "Subtract": _merge("Sub"), "Multiply": _merge("Mul"), "Maximum": _merge("Max"),
     "Minimum": _merge("Min"), "Average": _average,
     "Concatenate": lambda g, layer, *xs: g.add("Concat", *(x.name for x in xs), axis=layer.axis),

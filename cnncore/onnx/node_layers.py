@@ -74,12 +74,11 @@ def _conv_transpose(attributes, x, w, b=None):
         ("strides", 1, rank), ("dilations", 1, rank), ("output_padding", 0, rank), ("pads", 0, 2 * rank)))
     # Ours reaches as far as the windows do, or the strides if they are wider; the rest is cut off.
     reach = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation)]
-    after = [p + max(s - r, 0) - e for p, s, r, e in zip(pads[rank:], strides, reach, extra)]
-    if min(after) < 0:
-        raise ValueError(f"ConvTranspose is read with output_padding inside what its windows reach. Received: {extra}")
+    after = [p + (0 if any(extra) else max(s - r, 0)) for p, s, r in zip(pads[rank:], strides, reach)]
     layer = (layers.Conv1DTranspose, layers.Conv2DTranspose)[rank - 1]
     y = _made(layer(w.shape[1], tuple(w.shape[2:]), strides=tuple(strides), dilation_rate=tuple(dilation),
-                    use_bias=b is not None, **_FIRST), x, w.transpose(*range(2, 2 + rank), 1, 0), b)
+                    output_padding=tuple(extra) if any(extra) else None, use_bias=b is not None, **_FIRST), x,
+              w.transpose(*range(2, 2 + rank), 1, 0), b)
     crop = list(zip(pads[:rank], after))
     if not any(map(any, crop)):
         return y
@@ -209,11 +208,36 @@ def _slice(attributes, x, starts, ends, axes=None, steps=None):
 def _resize(attributes, x, roi=None, scales=None, sizes=None):
     mode = attributes.get("mode", b"nearest")
     how = mode, attributes.get("coordinate_transformation_mode", b"half_pixel")
-    known = how in ((b"nearest", b"asymmetric"), (b"linear", b"half_pixel"))
-    if scales is None or not known or list(scales[:2]) != [1, 1] or any(s < 1 or s % 1 for s in scales):
-        raise ValueError(f"Resize is read as a whole number of times. Received: scales {scales}, {how}")
-    return layers.UpSampling2D(tuple(int(s) for s in scales[2:]), interpolation="nearest" if mode == b"nearest"
-                               else "bilinear", **_FIRST)(x)
+    rank, axes = len(x.shape), attributes.get("axes") or list(range(len(x.shape)))
+    scales = None if scales is None or not len(scales) else dict(zip(axes, np.ravel(scales).tolist()))
+    wanted = None if scales is not None else dict(zip(axes, np.ravel(sizes).tolist()))
+    if scales is not None and how == (b"nearest", b"asymmetric") and all(s >= 1 and s % 1 == 0 for s in scales.values()):
+        times = tuple(int(scales.get(axis, 1)) for axis in range(rank))
+        if rank == 3 and times[::2] == (1, 1):
+            return layers.UpSampling1D(times[1])(x)
+        if rank == 4 and times[:2] == (1, 1):
+            return layers.UpSampling2D(times[2:], interpolation="nearest", **_FIRST)(x)
+    known = _RESIZINGS.get(how)
+    rounds = attributes.get("nearest_mode", b"round_prefer_floor")
+    if known is None or rank != 4 or attributes.get("antialias") or known == "nearest" and rounds != b"round_prefer_ceil":
+        raise ValueError("Resize is read for images, by nearest neighbours or linear, of half pixels. Received: "
+                         f"{how}, {rounds}, shape {x.shape}")
+    if scales is not None and set(scales) <= {0, 1, 2, 3} and None not in x.shape[1:]:
+        wanted = {axis: math.floor(n * scales.get(axis, 1)) for axis, n in enumerate(x.shape) if axis}
+    if scales is not None and None in x.shape[2:] and all(s >= 1 and s % 1 == 0 for s in scales.values()):
+        times = tuple(int(scales.get(axis, 1)) for axis in (2, 3))
+        return layers.UpSampling2D(times, interpolation=known, **_FIRST)(x)
+    if wanted is None or wanted.get(1, x.shape[1]) != x.shape[1]:
+        raise ValueError(f"Resize is read where it keeps the channels. Received: {scales or wanted} for shape {x.shape}")
+    return layers.Resizing(wanted.get(2, x.shape[2]), wanted.get(3, x.shape[3]), known, **_FIRST)(x)
+
+
+_RESIZINGS = {(b"nearest", b"half_pixel"): "nearest", (b"linear", b"half_pixel"): "bilinear"}
+
+
+def _shrink(attributes, x):
+    edge, bias = attributes.get("lambd", 0.5), attributes.get("bias", 0.0)
+    return ops.where(ops.greater(ops.absolute(x), edge), x - ops.sign(x) * bias if bias else x, 0.0)
 
 
 def _prelu(attributes, x, slope):
@@ -235,6 +259,10 @@ def _two_sided(kind):
 
 def _each(function):
     return lambda attributes, x: function(x)
+
+
+def _two(function):
+    return lambda attributes, a, b: function(a, b)
 
 
 def _folded(function):
@@ -263,7 +291,14 @@ READERS = {
     "GlobalMaxPool": _global("Max"), "ReduceMean": _reduce(ops.mean), "ReduceSum": _reduce(ops.sum),
     "ReduceMax": _reduce(ops.max), "ReduceMin": _reduce(ops.min), "Reshape": _reshape, "Flatten": _flatten,
     "Transpose": _transpose, "Concat": _concat, "Clip": _clip, "Pad": _pad, "Slice": _slice, "Resize": _resize,
-    "Squeeze": _squeeze, "PRelu": _prelu, **{kind: _two_sided(kind) for kind in _TWO_SIDED},
+    "Squeeze": _squeeze, "Shape": lambda a, x: np.array([-1 if n is None else n for n in x.shape], "int64"),
+    "PRelu": _prelu, "Shrink": _shrink,
+    "Celu": lambda a, x: ops.celu(x, a.get("alpha", 1.0)), "Where": lambda a, *xs: ops.where(*xs),
+    "Tile": lambda a, x, times: ops.tile(x, tuple(np.ravel(times).tolist())),
+    **{kind: _two(function) for kind, function in {"Less": ops.less, "Greater": ops.greater, "Equal": ops.equal,
+                                                   "LessOrEqual": ops.less_equal,
+                                                   "GreaterOrEqual": ops.greater_equal}.items()},
+    **{kind: _two_sided(kind) for kind in _TWO_SIDED},
     "Max": _folded(ops.maximum), "Min": _folded(ops.minimum), "Sum": _folded(ops.add),
     "Identity": lambda a, x: x, "Dropout": lambda a, x, *more: x,
     "Relu": lambda a, x: layers.ReLU()(x), "LeakyRelu": lambda a, x: layers.LeakyReLU(a.get("alpha", 0.01))(x),

@@ -4,8 +4,10 @@ import os
 import numpy as np
 
 from cnncore.nest import flatten
-from cnncore.onnx import layer_nodes
+from cnncore.onnx import image_nodes, layer_nodes
 from cnncore.onnx.graph import Graph, package
+
+_WRITERS = layer_nodes.WRITERS | image_nodes.WRITERS
 
 
 def export(model, filepath):
@@ -68,16 +70,22 @@ def write_model(graph, model, values):
 
 
 def _write_layer(graph, layer, sources, kwargs):
-    from cnncore.layers import Operation
+    from cnncore.layers import Operation, Pipeline, SpectralNormalization
     from cnncore.models import Functional, Sequential
 
     if isinstance(layer, (Functional, Sequential)):
         return write_model(graph, layer, sources)
+    if isinstance(layer, SpectralNormalization):  # its kernel has been divided already
+        return _write_layer(graph, layer.layer, sources, kwargs)
+    if isinstance(layer, Pipeline):
+        for part in layer.layers:
+            sources = _write_layer(graph, part, sources, {})
+        return sources
     if isinstance(layer, Operation):
         name = layer_nodes.write_operation(graph, layer, sources)
     else:
-        write = next((layer_nodes.WRITERS[base.__name__] for base in type(layer).__mro__
-                      if base.__module__.startswith("cnncore.") and base.__name__ in layer_nodes.WRITERS), None)
+        write = next((_WRITERS[base.__name__] for base in type(layer).__mro__
+                      if base.__module__.startswith("cnncore.") and base.__name__ in _WRITERS), None)
         own = not type(layer).__module__.startswith("cnncore.")
         if write is None or own or any(value is not None for key, value in kwargs.items() if key != "training"):
             raise ValueError(f"ONNX has no counterpart of the layer {layer.name!r}. Received: {type(layer).__name__}; "

@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 
-from cnncore.saving import atomic, limits
+from cnncore.saving import atomic, legacy_config, limits
 
 _METADATA, _CONFIG, _WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 # The version of Keras whose layout this is; Keras shows it and does nothing else with it.
@@ -34,7 +34,7 @@ def write(path, config, weights):
 
 
 def read(path, where):
-    """The configuration and the HDF5 bytes of a '.keras' file.
+    """The configuration, in the layout of Keras 3, and the HDF5 bytes of a '.keras' file.
 
     Raises:
         ValueError: it is no zip, or has other members, other sizes or other checksums than it should.
@@ -52,8 +52,18 @@ def read(path, where):
             raise
         raise ValueError(f"{where} must be a whole zip of {', '.join(MEMBERS)}. Received: a file that is damaged or of "
                          f"another kind ({error})") from None
-    limits.parse_json(metadata, f"{_METADATA} in {where}")
-    return limits.parse_json(config, f"{_CONFIG} in {where}"), weights
+    metadata = limits.parse_json(metadata, f"{_METADATA} in {where}")
+    config = limits.parse_json(config, f"{_CONFIG} in {where}")
+    if legacy_config.is_old(metadata.get("keras_version")):
+        config = _modern(config)
+    return config, weights
+
+
+def _modern(config):
+    """A configuration as Keras 2.12 to 2.15 wrote it, in the layout of Keras 3."""
+    training = config.get("compile_config")
+    config = legacy_config.modern_model(config)
+    return config | {"compile_config": legacy_config.modern_training(training)} if isinstance(training, dict) else config
 
 
 def _check_members(archive, where):

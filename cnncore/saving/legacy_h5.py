@@ -1,9 +1,9 @@
-"""Reading the HDF5 files of Keras 1 and 2: weights by layer name, the model's configuration as a JSON attribute."""
+"""Reading the HDF5 files of Keras 1 and 2: weights by layer name, configurations as JSON attributes."""
 import warnings
 
 import numpy as np
 
-from cnncore.saving import limits
+from cnncore.saving import legacy_config, legacy_optimizer, limits
 
 
 def is_legacy(reader):
@@ -21,7 +21,7 @@ def config_of(reader):
     if not isinstance(text, str):
         raise ValueError(f"{reader.where} must hold a whole model. Received: a file without model_config; build the "
                          "model and use load_weights")
-    return modern_config(limits.parse_json(text.encode(), f"model_config in {reader.where}"))
+    return legacy_config.modern_model(limits.parse_json(text.encode(), f"model_config in {reader.where}"))
 
 
 def training_of(reader):
@@ -31,17 +31,12 @@ def training_of(reader):
         return None
     config = limits.parse_json(text.encode(), f"training_config in {reader.where}")
     optimizer = config.pop("optimizer_config", None)
-    if isinstance(optimizer, dict) and isinstance(optimizer.get("config"), dict):
-        arguments = {{"lr": "learning_rate"}.get(key, key): value for key, value in optimizer["config"].items()
-                     if key not in ("decay", "is_legacy_optimizer", "jit_compile")}
-        optimizer = {"module": "keras.optimizers", "class_name": optimizer.get("class_name"), "config": arguments}
-        config["optimizer"] = optimizer
-    for key in ("metrics", "weighted_metrics"):
-        config[key] = _modern_metrics(config.get(key))
-    return config
+    if isinstance(optimizer, dict):
+        config["optimizer"] = {**optimizer, "module": "keras.optimizers"}
+    return legacy_config.modern_training(config)
 
 
-def load_weights(model, reader, skip_mismatch=False, by_name=False):
+def load_weights(model, reader, skip_mismatch=False, by_name=False, more=False):
     """Sets the weights of a model's layers, matched by their order or by name; all of them or none.
 
     Args:
@@ -49,6 +44,7 @@ def load_weights(model, reader, skip_mismatch=False, by_name=False):
         reader: `h5_store.H5Reader`.
         skip_mismatch: whether to leave layers that do not fit as they are, with a warning.
         by_name: whether layers are matched by name, and layers without a partner are left as they are.
+        more: whether the file may hold more layers at its end, such as a classifier.
 
     Raises:
         ValueError: the file has other layers or shapes than the model.
@@ -58,6 +54,8 @@ def load_weights(model, reader, skip_mismatch=False, by_name=False):
     if by_name:
         pairs = [(name, weights, saved[name]) for name, weights in ours if name in saved]
     else:
+        if more:
+            saved = dict(list(saved.items())[:len(ours)])
         if len(ours) != len(saved):
             raise ValueError(f"{reader.where} must hold the weights of this model's layers. Received: {len(saved)} "
                              f"layers with weights for the {len(ours)} of {model.name!r}; build the model that the "
@@ -88,84 +86,21 @@ def load_optimizer(model, reader):
     names = reader.text("optimizer_weights", "weight_names") if reader.has("optimizer_weights") else None
     if not names:
         return
-    model.optimizer.build(model.trainable_variables)
-    variables = model.optimizer.variables
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
     arrays = [reader.array(f"optimizer_weights/{name}") for name in names]
-    if [None if a is None else a.shape for a in arrays] != [tuple(v.shape) for v in variables]:
-        warnings.warn(f"{reader.where} has the state of another version's optimizer; {model.optimizer.name!r} starts "
-                      "afresh", stacklevel=4)
-        return
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
-
-
-def modern_config(config):
-    """A configuration of Keras 1 or 2 in the layout of Keras 3; one that is in that layout stays as it is."""
-    if not isinstance(config, dict) or "class_name" not in config:
-        return config
-    name, inner = config["class_name"], config.get("config")
-    if name == "Sequential" and isinstance(inner, list):
-        inner = {"layers": inner}
-    if not isinstance(inner, dict):
-        return config
-    if isinstance(inner.get("layers"), list):
-        inner = {**inner, "layers": [modern_config(layer) for layer in inner["layers"]]}
-        if name == "Sequential":
-            inner["layers"] = _with_input(inner["layers"], config["config"])
+    if not legacy_config.is_old(reader.text("", "keras_version") or "1"):
+        shapes = [None if a is None else a.shape for a in arrays]
+        same = shapes == [tuple(v.shape) for v in optimizer.variables]
+        pairs = list(zip(optimizer.variables, arrays, strict=True)) if same else None
     else:
-        inner = _modern_layer(name, inner)
-    out = {**config, "config": inner}
-    if isinstance(config.get("inbound_nodes"), list):
-        out["inbound_nodes"] = [_modern_node(node) for node in config["inbound_nodes"]]
-    return out
-
-
-def _with_input(layers, old):
-    """The layers of a Sequential, with an InputLayer first where the first layer gave the input's shape."""
-    old = old if isinstance(old, list) else old.get("layers")
-    first = old[0] if old and isinstance(old[0], dict) else {}
-    shape = (first.get("config") or {}).get("batch_input_shape") if isinstance(first.get("config"), dict) else None
-    if shape is None or first.get("class_name") == "InputLayer":
-        return layers
-    made = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None,
-            "config": {"batch_shape": shape, "dtype": "float32", "name": f"{first['config'].get('name')}_input"}}
-    return [made, *layers]
-
-
-def _modern_layer(name, inner):
-    """A layer's arguments by their present names."""
-    inner = dict(inner)
-    shape = inner.pop("batch_input_shape", None)
-    if name == "InputLayer" and shape is not None:
-        inner["batch_shape"] = shape
-    if name == "BatchNormalization" and isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
-        inner["axis"] = inner["axis"][0]
-    for key, value in inner.items():
-        # Initializers were once given the dtype that they now get when they are called.
-        if key.endswith("_initializer") and isinstance(value, dict) and isinstance(value.get("config"), dict):
-            inner[key] = {**value, "config": {k: v for k, v in value["config"].items() if k != "dtype"}}
-    return inner
-
-
-def _modern_node(node):
-    """One call of a layer: [[layer, node, tensor, kwargs], ...] as args and kwargs."""
-    if not isinstance(node, list) or not node or not all(isinstance(part, list) and len(part) in (3, 4)
-                                                         for part in node):
-        return node
-    tensors = [{"class_name": "__keras_tensor__", "config": {"shape": None, "dtype": "float32",
-                                                             "keras_history": part[:3]}} for part in node]
-    kwargs = node[0][3] if len(node[0]) == 4 and isinstance(node[0][3], dict) else {}
-    return {"args": [tensors[0] if len(tensors) == 1 else tensors], "kwargs": kwargs}
-
-
-def _modern_metrics(value):
-    """Metrics as `compile` takes them: those of Keras 2 that wrap a function, by that function's name."""
-    if isinstance(value, list):
-        return [_modern_metrics(item) for item in value]
-    if isinstance(value, dict) and value.get("class_name") == "MeanMetricWrapper":
-        inner = value.get("config") if isinstance(value.get("config"), dict) else {}
-        return "accuracy" if inner.get("name") in ("accuracy", "acc") else inner.get("fn")
-    return value
+        pairs = legacy_optimizer.values(optimizer, names, arrays)
+    if pairs is None:
+        warnings.warn(f"{reader.where} has the state of another optimizer or of other weights; {optimizer.name!r} "
+                      "starts afresh", stacklevel=4)
+        return
+    for variable, array in pairs:
+        variable.assign(array)
 
 
 def _weights_group(reader):

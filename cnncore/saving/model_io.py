@@ -3,7 +3,7 @@ import json
 import os
 import warnings
 
-from cnncore.saving import limits
+from cnncore.saving import legacy_config, limits
 from cnncore.saving.serialization import deserialize_keras_object, serialize_keras_object, sharing_scope
 from cnncore.utils.budget import weight_budget
 
@@ -260,6 +260,21 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
             state.load(model, reader, skip_mismatch)
 
 
+def load_body(model, filepath):
+    """Sets the weights of a network without its classifier, from a file of the network without it or with it."""
+    from cnncore.saving import h5_store, legacy_h5
+
+    path = os.fspath(filepath)
+    if path.endswith((".h5", ".hdf5")):
+        with open(path, "rb") as file, h5_store.H5Reader(file, _where(path)) as reader:
+            if legacy_h5.is_legacy(reader):
+                legacy_h5.load_weights(model, reader, more=True)
+                return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*also holds layers that this model does not have")
+        load_weights(model, filepath)
+
+
 def model_from_json(json_string, custom_objects=None):
     """A model with new weights from what `model.to_json()` returned, here or in Keras.
 
@@ -274,7 +289,10 @@ def model_from_json(json_string, custom_objects=None):
     if not isinstance(json_string, (str, bytes)):
         raise ValueError(f"A model's JSON is a string. Received: {type(json_string).__name__}")
     data = json_string.encode() if isinstance(json_string, str) else json_string
-    return _from_config(limits.parse_json(data, "the JSON text"), custom_objects, "the JSON text", None)
+    config = limits.parse_json(data, "the JSON text")
+    if legacy_config.is_old(config.get("keras_version")):
+        config = legacy_config.modern_model(config)
+    return _from_config(config, custom_objects, "the JSON text", None)
 
 
 def _from_config(config, custom_objects, where, budget):

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from cnncore.random import SeedGenerator
+from cnncore.saving import legacy_optimizer
 
 
 def entries(model):
@@ -34,7 +35,7 @@ def load(model, reader, skip_mismatch=False, also=()):
     """
     if hasattr(model, "optimizer"):
         _build_optimizer(model, reader)
-    plan, problems, used = [], [], set(also)
+    plan, problems, used, of_keras_2 = [], [], set(also), []
     for path, part in walk(model):
         used.add(path)
         saved = reader.shapes(path)
@@ -47,6 +48,9 @@ def load(model, reader, skip_mismatch=False, also=()):
         problem = _mismatch(variables, saved)
         if problem is None:
             plan.append((variables, path, [str(i) for i in range(len(variables))]))
+        elif _is_optimizer(part) and (kept := legacy_optimizer.numbered(part, saved)) is not None:
+            plan.append((kept, path, [str(i) for i in range(len(kept))]))
+            of_keras_2.append(part)
         elif _is_optimizer(part):
             if saved or not reader.groups() >= {path}:
                 warnings.warn(f"{reader.where} has no state for the optimizer {part.name!r} as it is now, which "
@@ -54,7 +58,8 @@ def load(model, reader, skip_mismatch=False, also=()):
         else:
             problems.append(f"{getattr(part, 'name', path)!r} (at {path or 'the top'}) {problem}")
     unknown = sorted(path for path in reader.groups() - used if reader.shapes(path) and path != "optimizer"
-                     and not path.endswith("/seed_generator") and "_layer_checkpoint_dependencies" not in path)
+                     and not path.endswith("/seed_generator") and "_layer_checkpoint_dependencies" not in path
+                     and not path.startswith("metrics/"))
     if problems:
         text = (f"{reader.where} must hold the variables of this model's layers. Received: {len(problems)} "
                 f"layer{'s' if len(problems) > 1 else ''} of {getattr(model, 'name', 'the model')!r} whose variables do "
@@ -74,6 +79,8 @@ def load(model, reader, skip_mismatch=False, also=()):
                 _assign(variable, store[str(i)])
         else:
             target.load_own_variables(store)
+    for optimizer in of_keras_2:
+        legacy_optimizer.complete(optimizer)
 
 
 def walk(model):

@@ -124,8 +124,9 @@ def _download(origin, path, file_hash, algorithm):
         raise ValueError(f"The file must have the hash {known}. Received: another file from {origin}, damaged or changed; "
                          "check file_hash, or try again") from error
     except Exception as error:
-        raise OSError(f"{origin} could not be downloaded to {path} ({type(error).__name__}: {error}). Put the file there "
-                      "by hand, or try again") from error
+        reason = files.first(error)
+        raise OSError(f"{origin} could not be downloaded to {path} ({type(reason).__name__}: {reason}). Put the file there "
+                      "by hand, or try again") from None  # what lies between says no more
     finally:
         part.unlink(missing_ok=True)
 
