@@ -4,7 +4,8 @@ from cnncore.op import Op, Spec, apply
 
 SLOTS = 32  # weight gradients are summed in at most this many slots ...
 FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
-SLOT_BYTES = 1 << 23  # ... and in fewer where the filters are large
+FEW_SLOTS = 8  # ... and in as few as this where all of them would take more than ...
+SLOT_BYTES, MOST_BYTES = 1 << 23, 1 << 25  # ... the first, and in even fewer from the second on
 WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
 # From which matrix tiles are faster: elements summed, these times the results of a pixel, and input channels of dw.
 TILE_DEPTH, TILE_PRODUCTS, TILE_CHANNELS = 16, 384, 16
@@ -44,10 +45,14 @@ def tiles_suit(taps, in_c, out_c, step="forward"):
     return taps * in_c >= TILE_DEPTH and taps * in_c * out_c >= TILE_PRODUCTS
 
 
+def _too_large(slots, slot_bytes):
+    return slots * slot_bytes > (SLOT_BYTES if slots > FEW_SLOTS else MOST_BYTES)
+
+
 def slot_images(batch, slot_bytes):
     """Images per slot of a gradient that is summed slot by slot: a rule of the shape, never of the threads."""
     images = max(1, min(batch, FEWEST_IMAGES), -(-batch // SLOTS))
-    while images < batch and -(-batch // images) * slot_bytes > SLOT_BYTES:
+    while images < batch and _too_large(-(-batch // images), slot_bytes):
         images *= 2  # slots of several layers stay multiples of each other, so that they can go depth first together
     return images
 
