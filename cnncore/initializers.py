@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from cnncore import random
+from cnncore import _core, random
 from cnncore.random import SeedGenerator, as_integer
 from cnncore.utils.identifiers import unknown_name
 
@@ -40,6 +40,8 @@ class Initializer:
         from cnncore.tensor import Tensor
 
         array = self._sample(_as_shape(shape), _as_dtype(dtype))
+        if isinstance(array.base, _core.Buffer) and array.base.shape == array.shape:
+            return Tensor._over(array.base)  # drawn into memory of its own: a copy of large weights would double the peak
         return Tensor(array, dtype=array.dtype.name)
 
     def _sample(self, shape, dtype):
