@@ -9,6 +9,7 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 import numpy as np
 import pytest
 
+import cnncore
 from cnncore import initializers, random
 
 keras = pytest.importorskip("keras", exc_type=ImportError)
