@@ -40,9 +40,8 @@ class Initializer:
         from cnncore.tensor import Tensor
 
         array = self._sample(_as_shape(shape), _as_dtype(dtype))
-        if isinstance(array.base, _core.Buffer) and array.base.shape == array.shape:
-            return Tensor._over(array.base)  # drawn into memory of its own: a copy of large weights would double the peak
-        return Tensor(array, dtype=array.dtype.name)
+        # Drawn into memory of its own: a copy would double a model's first peak.
+        return Tensor._over(array.base) if isinstance(array.base, _core.Buffer) else Tensor(array, array.dtype.name)
 
     def _sample(self, shape, dtype):
         """The values as a NumPy array of this shape and dtype."""
