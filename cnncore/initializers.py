@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from cnncore import random
+from cnncore import _core, random
 from cnncore.random import SeedGenerator, as_integer
 from cnncore.utils.identifiers import unknown_name
 
@@ -40,7 +40,8 @@ class Initializer:
         from cnncore.tensor import Tensor
 
         array = self._sample(_as_shape(shape), _as_dtype(dtype))
-        return Tensor(array, dtype=array.dtype.name)
+        # Drawn into memory of its own: a copy would double a model's first peak.
+        return Tensor._over(array.base) if isinstance(array.base, _core.Buffer) else Tensor(array, array.dtype.name)
 
     def _sample(self, shape, dtype):
         """The values as a NumPy array of this shape and dtype."""

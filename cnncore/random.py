@@ -6,6 +6,8 @@ import threading
 
 import numpy as np
 
+from cnncore import _core
+
 _WORD = 2**64 - 1
 _source = None
 _stream = None  # the SeedGenerator of draws without a seed
@@ -120,7 +122,7 @@ def state_of(seed):
     """The (seed, counter) that operations draw from: a SeedGenerator's own, which moves on; for an integer one that
     begins anew at each draw, also in a recorded step; for None that of the library's one stream."""
     global _stream
-    from cnncore import _core, executor
+    from cnncore import executor
     from cnncore.ops.elementwise import copy_calls
     from cnncore.tensor import Tensor
 
@@ -311,7 +313,8 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
 
 def sample_normal(rng, shape, mean, stddev, dtype):
     """Normal values as an array of any dtype; float32 is drawn as float32."""
-    values = rng.standard_normal(shape, _draw_dtype(dtype))
+    values = _core.Buffer.allocate(shape, _draw_dtype(dtype)).numpy()
+    rng.standard_normal(shape, values.dtype, out=values)
     values *= stddev
     values += mean
     return values.astype(dtype, copy=False)
@@ -331,7 +334,8 @@ def sample_truncated_normal(rng, shape, mean, stddev, dtype):
 
 def sample_uniform(rng, shape, low, high, dtype):
     """Values spread evenly over [low, high)."""
-    values = rng.random(shape, _draw_dtype(dtype))
+    values = _core.Buffer.allocate(shape, _draw_dtype(dtype)).numpy()
+    rng.random(shape, values.dtype, out=values)
     values *= high - low
     values += low
     if high > low:  # rounding may reach the end of the interval, which is not part of it

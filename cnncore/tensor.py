@@ -48,8 +48,11 @@ class Tensor:
         if isinstance(value, Tensor):
             value = value.numpy()
         array = to_array(value, dtype)
-        self.buffer = _core.Buffer.allocate(array.shape, array.dtype.name)
+        self._begin(_core.Buffer.allocate(array.shape, array.dtype.name), requires_grad)
         self.buffer.numpy()[...] = array
+
+    def _begin(self, buffer, requires_grad):
+        self.buffer = buffer
         self.node, self.key, self.grad = None, next(_serial), None
         self.requires_grad = requires_grad
 
@@ -289,7 +292,11 @@ class Variable(Tensor):
 
     def __init__(self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none",
                  synchronization="auto", name=None, layout=None):
-        super().__init__(_start(initializer, shape, dtype), dtype)
+        value, fresh = _start(initializer, shape, dtype)
+        if fresh and dtype in (None, value.dtype):
+            self._begin(value.buffer, False)
+        else:
+            super().__init__(value, dtype)
         self.name = self.path = name or "variable"
         self.regularizer = self.constraint = None
         self.trainable = trainable
@@ -351,18 +358,21 @@ class Variable(Tensor):
 
 
 def _start(initializer, shape, dtype):
-    """The value that a variable begins with."""
+    """(the value that a variable begins with, whether it is a tensor that nobody else has)."""
     if isinstance(initializer, str) or callable(initializer):
         from cnncore import initializers
 
         if shape is None:
             raise ValueError("A variable that an initializer fills needs a shape. Received: "
                              f"initializer={initializer!r}, shape=None; pass e.g. shape=(3,)")
-        return initializers.get(initializer)(tuple(shape), dtype=dtype or "float32")
+        initializer = initializers.get(initializer)
+        own = isinstance(initializer, initializers.Initializer)
+        fresh = own and type(initializer).__call__ is initializers.Initializer.__call__
+        return initializer(tuple(shape), dtype=dtype or "float32"), fresh
     if shape is not None and np.shape(initializer) != tuple(shape):
         raise ValueError(f"A variable has its value's shape. Received: a value of shape {np.shape(initializer)}, "
                          f"shape={tuple(shape)}")
-    return initializer
+    return initializer, False
 
 
 def convert(value, dtype=None):

@@ -9,6 +9,7 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 import numpy as np
 import pytest
 
+import cnncore
 from cnncore import initializers, random
 
 keras = pytest.importorskip("keras", exc_type=ImportError)
@@ -243,3 +244,23 @@ def test_wrong_arguments_are_explained(call, words):
     with pytest.raises((ValueError, NotImplementedError)) as error:
         call()
     assert words in str(error.value) and "Received" in str(error.value)
+
+
+def test_a_variable_takes_the_memory_that_was_drawn_for_it_and_no_memory_of_others():
+    drawn = []
+
+    class Kept(initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            drawn.append(cnncore.Tensor(np.ones(shape, "float32")))
+            return drawn[0]
+
+    first, second = cnncore.Variable(Kept(), (3,)), cnncore.Variable(Kept(), (3,))
+    first.assign(np.zeros(3))
+    np.testing.assert_array_equal(second.numpy(), np.ones(3))
+    np.testing.assert_array_equal(drawn[0].numpy(), np.ones(3))
+    same = initializers.RandomUniform(seed=4)
+    first, second = cnncore.Variable(same, (40, 50)), cnncore.Variable(same, (40, 50))
+    np.testing.assert_array_equal(first.numpy(), second.numpy())
+    first.assign(first * 2)
+    np.testing.assert_array_equal(first.numpy(), 2 * second.numpy())
+    assert cnncore.Variable(same, (2, 3), dtype="float64").dtype == "float64"

@@ -124,8 +124,7 @@ class Weighted:
         if initializer is None:
             initializer = "glorot_uniform" if dtype == "float32" else "zeros"
         with executor.use(executor.Eager()):  # a weight is real, also while shapes are traced or a step is recorded
-            value = initializers.get(initializer)(shape, dtype=dtype)
-            variable = Variable(value, dtype=dtype, trainable=trainable, name=name or "variable")
+            variable = Variable(initializers.get(initializer), shape, dtype, trainable, name=name or "variable")
         if variable.shape != shape:
             raise ValueError(f"{self._described()}: an initializer returns the shape it is asked for, {shape}. Received: "
                              f"shape {variable.shape} for the weight {variable.name!r}")

@@ -17,6 +17,8 @@ typedef cnn_conv2d_pack_args cnn_conv2d_pack_dx_args;
 
 /* y[n][oy][ox][f] = act(b[f] + sum over ky, kx, c of x[n][iy][ix][c] * w[ky][kx][c][f])
  * with iy = oy * stride_h + ky * dilation_h - pad_top, ix likewise, x being 0 outside the image.
+ * What is read, and where
+ * the channels of x and y lie, is told by `sides`. With `accumulate` the sum adds to y before the activation.
  * Task: a band of output rows of one image. */
 typedef struct {
     cnn_window window;

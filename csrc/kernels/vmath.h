@@ -13,9 +13,10 @@ INLINE vf is_nan(vf x, vf otherwise) { return choose(x == x, otherwise, x); }
 INLINE vf scale_by_two_to(vf x, vi e) {
 #if LANES == 16
     return (vf)_mm512_scalef_ps((__m512)x, _mm512_cvtepi32_ps((__m512i)e));
-#endif
+#else
     vi half = e >> 1, rest = e - half;
     return x * (vf)((half + 127) << 23) * (vf)((rest + 127) << 23);
+#endif
 }
 
 /* e^x: x = n ln 2 + r, a polynomial in r, times 2^n. */
