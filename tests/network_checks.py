@@ -73,8 +73,9 @@ def images(shape, n=4, name="", rng=None):
 
 def check_predictions(ours, theirs, x):
     """Predictions are Keras's to 1e-4 of the largest, and to 1 % of what they differ by from image to image; the best five
-    classes come in the same order. Returns the error as a share of the largest prediction."""
-    y, wanted = ours.predict(x, verbose=0), theirs.predict(x, verbose=0)
+    classes come in the same order. `theirs` is Keras's network, or what it predicted. Returns the error as a share of the
+    largest prediction."""
+    y, wanted = ours.predict(x, verbose=0), theirs if isinstance(theirs, np.ndarray) else theirs.predict(x, verbose=0)
     error = np.abs(y - wanted).max()
     assert error <= 1e-4 * np.abs(wanted).max()
     assert len(x) == 1 or error <= 0.01 * np.ptp(wanted, axis=0).max()

@@ -93,7 +93,7 @@ MODELS = [lenet, by_add, chain, arithmetic, shared, deep_and_shallow, by_dict, n
 def pair(make):
     """Our model and Keras's with the same weights, from fresh counters of names."""
     clear_session()
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     ours, theirs = make(cnncore), make(keras)
     theirs.set_weights([values(*w.shape) ** 2 + 0.1 for w in theirs.get_weights()])
     ours.set_weights(theirs.get_weights())
@@ -165,7 +165,7 @@ def test_the_summary_is_that_of_keras(make, options):
 def test_the_summary_of_models_that_are_not_built_is_that_of_keras():
     texts = []
     for k in (cnncore, keras):
-        clear_session(), keras.utils.clear_session()
+        clear_session(), keras.utils.clear_session(free_memory=False)
 
         class Own(k.Model):
             def __init__(self, k=k):
@@ -190,7 +190,7 @@ def test_the_summary_of_models_that_are_not_built_is_that_of_keras():
 def test_names_of_models_follow_keras():
     names = []
     for k in (cnncore, keras):
-        clear_session(), keras.utils.clear_session()
+        clear_session(), keras.utils.clear_session(free_memory=False)
 
         class MyOwnNet(k.Model):
             def call(self, x):

@@ -22,7 +22,7 @@ def values(shape):
 def pair(make):
     """Our layer and Keras's, from fresh counters of names."""
     clear_session()
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     return make(cnncore), make(keras)
 
 

@@ -153,6 +153,6 @@ def test_sizes_have_the_unit_of_keras():
     ({"layer_range": [1, 2]}, "two names"), ({"layer_range": ["nowhere", "dense"]}, "choose among conv2d"),
 ])
 def test_wrong_arguments_are_explained(bad, words):
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     with pytest.raises(ValueError, match=re.escape(words)):
         print_summary(built_sequential(), **bad)
