@@ -123,8 +123,7 @@ KERNEL_WORK(conv2d_tiles) {
     cnn_window g = folded(&a->window);
     conv_tiles_cut cut = cut_conv_tiles(&g);
     int64_t chunks = g.k_h * run_chunks(g.k_w, g.in_c);
-    int64_t tasks = g.batch * cut.bands * cut.groups,
-            blocks = g.batch * g.out_h * ceil_div(g.out_w, TILE) * cut.blocks;
+    int64_t tasks = g.batch * cut.bands * cut.groups, blocks = g.batch * g.out_h * ceil_div(g.out_w, TILE) * cut.blocks;
     return (cnn_work){tasks, blocks * chunks <= SMALL_PRODUCT ? max64(1, tasks) : 1, cut.bands * cut.groups,
                       SPLIT_HEAD + 2 * WIDE * WIDE * sizeof(float) + 2 * round_up(chunks, 8) * sizeof(int64_t) +
                           2 * (size_t)cut.plane * sizeof(bf16) + (size_t)round_up(cut.row_step, LANES) * sizeof(float)};
