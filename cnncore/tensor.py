@@ -5,6 +5,7 @@ import numpy as np
 
 from cnncore import _core, executor
 from cnncore.op import gradient
+from cnncore.scope import path_in_scope
 
 _serial = count(1)
 _DTYPES = {"float16": "float32", "float64": "float32", "int8": "int32", "int16": "int32", "uint16": "int32",
@@ -297,7 +298,8 @@ class Variable(Tensor):
             self._begin(value.buffer, False)
         else:
             super().__init__(value, dtype)
-        self.name = self.path = name or "variable"
+        self.name = name or "variable"
+        self.path = path_in_scope(self.name)
         self.regularizer = self.constraint = None
         self.trainable = trainable
 

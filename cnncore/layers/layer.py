@@ -10,6 +10,7 @@ import numpy as np
 from cnncore.layers.input_spec import check_inputs
 from cnncore.layers.weights import Weighted, dtype_name
 from cnncore.nest import flatten, is_nest, map_leaves
+from cnncore.scope import scope
 from cnncore.symbolic import KerasTensor, Node, infer, is_symbolic
 from cnncore.tensor import Tensor, convert
 from cnncore.utils.naming import auto_name, to_snake_case
@@ -38,7 +39,8 @@ def _marks_as_built(build):
     def building(self, *args, **kwargs):
         before = len(self._trainable_variables), len(self._non_trainable_variables)
         try:
-            result = build(self, *args, **kwargs)
+            with scope(self):
+                result = build(self, *args, **kwargs)
         except BaseException:
             del self._trainable_variables[before[0]:], self._non_trainable_variables[before[1]:]
             raise
@@ -91,6 +93,7 @@ class Layer(Weighted):
         self = super().__new__(cls)
         for name, value in (("_trainable_variables", []), ("_non_trainable_variables", []), ("_metrics", []),
                             ("_losses", []), ("_inbound_nodes", []), ("_build_shapes_dict", None), ("built", False),
+                            ("_parent_path", None),
                             ("_trainable", True), ("_arguments", (args, kwargs)), ("name", None),
                             ("activity_regularizer", None), ("autocast", True), ("supports_masking", False)):
             object.__setattr__(self, name, value)
@@ -215,7 +218,7 @@ class Layer(Weighted):
             kwargs.pop("training", None)
         elif training is not None:
             kwargs["training"] = training
-        with told(training):
+        with told(training), scope(self):
             outputs = self.call(*args, **kwargs)
         if self.activity_regularizer is not None:
             self._add_activity(outputs)

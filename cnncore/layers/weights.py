@@ -2,6 +2,7 @@
 import numpy as np
 
 from cnncore import executor, initializers
+from cnncore.scope import path_in, path_of
 from cnncore.tensor import Variable
 from cnncore.utils.budget import charge
 
@@ -68,8 +69,8 @@ class Weighted:
 
     @property
     def path(self):
-        """The layer's name."""
-        return self.name
+        """The names of the model and layers that this one was first built in, and its own; None before."""
+        return path_of(self)
 
     @property
     def compute_dtype(self):
@@ -128,7 +129,7 @@ class Weighted:
         if variable.shape != shape:
             raise ValueError(f"{self._described()}: an initializer returns the shape it is asked for, {shape}. Received: "
                              f"shape {variable.shape} for the weight {variable.name!r}")
-        variable.path = f"{self.name}/{variable.name}"
+        variable.path = path_in(self, variable.name)
         variable.regularizer, variable.constraint = regularizers.get(regularizer), constraints.get(constraint)
         self._track(variable)
         if not self._trainable:

@@ -64,6 +64,7 @@ class Metric:
         dtype = dtype or self.dtype
         value = np.asarray(initializers.get(initializer or "zeros")(tuple(shape), dtype))
         variable = Variable(value, dtype=dtype, trainable=False, name=name or "variable")
+        variable.path = f"{self.name}/{variable.name}"
         self._track(variable)
         return variable
 

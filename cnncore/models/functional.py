@@ -5,6 +5,7 @@ from cnncore.layers.layer import Layer, told
 from cnncore.models.advice import fix_of_shape
 from cnncore.models.model import Model
 from cnncore.nest import flatten, map_leaves
+from cnncore.scope import scope
 from cnncore.symbolic import KerasTensor, node_of
 
 
@@ -29,6 +30,8 @@ class Functional(Model):
                                  ("_nodes", [node for nodes in nodes_by_depth.values() for node in nodes]),
                                  ("inputs", flatten(inputs)), ("outputs", flatten(outputs)), ("built", True)):
             object.__setattr__(self, attribute, value)
+        with scope(self):  # which settles the model's path
+            pass
         if trainable is not None and not trainable:
             self.trainable = False
 

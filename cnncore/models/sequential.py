@@ -3,6 +3,7 @@ from cnncore.layers.input_layer import InputLayer
 from cnncore.layers.layer import Layer, is_shape, told
 from cnncore.models.functional import Functional
 from cnncore.models.model import Model
+from cnncore.scope import scope
 from cnncore.symbolic import KerasTensor, node_of
 
 
@@ -113,8 +114,9 @@ class Sequential(Model):
         """Calls the layers that were not yet on the output of those before them."""
         if not isinstance(self._list[0], InputLayer):
             return
-        for layer in self._list[len(self._tensors):]:
-            self._tensors.append(layer(self._tensors[-1]) if self._tensors else layer.output)
+        with scope(self):
+            for layer in self._list[len(self._tensors):]:
+                self._tensors.append(layer(self._tensors[-1]) if self._tensors else layer.output)
         self._note()
 
     def _note(self):

@@ -174,6 +174,7 @@ class Optimizer:
         return list(self._variables)
 
     def _track(self, variable):
+        variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
         return variable
 
@@ -191,7 +192,6 @@ class Optimizer:
 
         value = np.asarray(initializers.get(initializer)(tuple(shape), dtype or "float32"))
         variable = Variable(value, dtype=dtype or "float32", trainable=False, name=name or "variable")
-        variable.path = f"{self.name}/{variable.name}"
         return self._track(variable)
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):

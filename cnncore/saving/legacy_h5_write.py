@@ -27,7 +27,7 @@ def pack(model, include_optimizer=True):
         optimizer = getattr(model, "optimizer", None)
         if include_optimizer and optimizer is not None:
             file.attrs["training_config"] = json.dumps(_training(model)).encode()
-            state = [(v.path if "/" in v.path else f"{optimizer.name}/{v.path}", v.numpy()) for v in optimizer.variables]
+            state = [(v.path, v.numpy()) for v in optimizer.variables]
             _write_arrays(file.create_group("optimizer_weights"), state)
         file.flush()
         return file.id.get_file_image()
