@@ -7,6 +7,7 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 import numpy as np
 import pytest
 
+import cnncore
 from cnncore.utils.summary import print_summary
 
 keras = pytest.importorskip("keras", exc_type=ImportError)
@@ -156,3 +157,119 @@ def test_wrong_arguments_are_explained(bad, words):
     keras.utils.clear_session(free_memory=False)
     with pytest.raises(ValueError, match=re.escape(words)):
         print_summary(built_sequential(), **bad)
+
+
+# ---- models that each library makes for itself -------------------------------------------------------------------
+
+def own_sequential(lib):
+    return lib.Sequential([lib.Input((28, 28, 1)), lib.layers.Conv2D(6, 5, padding="same"), lib.layers.MaxPooling2D(),
+                           lib.layers.BatchNormalization(), lib.layers.Flatten(), lib.layers.Dense(10)], name="lenet")
+
+
+def own_unbuilt(lib):
+    return lib.Sequential([lib.layers.Conv2D(6, 5), lib.layers.Flatten(), lib.layers.Dense(10)])
+
+
+def own_graph(lib):
+    x = lib.Input((8, 8, 3), name="picture")
+    a = lib.layers.Conv2D(4, 3, padding="same")(x)
+    y = lib.layers.Add()([a, lib.layers.Conv2D(4, 1)(x)]) * 2.0
+    return lib.Model(x, [lib.layers.Dense(2)(lib.layers.Flatten()(y)), lib.layers.GlobalAveragePooling2D()(y)])
+
+
+def own_several_inputs(lib):
+    a, b, c = lib.Input((6,), name="left"), lib.Input((6,), name="right"), lib.Input((3,))
+    shared = lib.layers.Dense(4, activation="relu")
+    joined = lib.layers.Concatenate()([shared(a), shared(b), lib.layers.Dense(2)(c)])
+    return lib.Model([a, b, c], lib.layers.Dense(1)(joined), name="siblings")
+
+
+def own_nested(lib):
+    inner = lib.Sequential([lib.Input((4, 4, 2)), lib.layers.Conv2D(3, 2), lib.layers.ReLU()], name="inner")
+    x = lib.Input((4, 4, 2))
+    outer = lib.Model(x, lib.layers.Flatten()(inner(x)), name="middle")
+    return lib.Sequential([lib.Input((4, 4, 2)), outer, lib.layers.Dropout(0.5), lib.layers.Dense(3)])
+
+
+def own_subclassed(lib):
+    class Own(lib.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = lib.layers.Dense(4, activation="relu")
+            self.tail = lib.Sequential([lib.layers.Dense(3), lib.layers.Dense(2)])
+
+        def call(self, x):
+            return self.tail(self.dense(x))
+
+    model = Own()
+    model(np.zeros((2, 3), "float32"))
+    return model
+
+
+def own_subclassed_unbuilt(lib):
+    class Own(lib.Model):
+        def __init__(self):
+            super().__init__(name="waiting")
+            self.dense = lib.layers.Dense(4)
+
+        def call(self, x):
+            return self.dense(x)
+
+    return Own()
+
+
+def own_frozen(lib):
+    model = own_nested(lib)
+    model.layers[0].trainable = False
+    return model
+
+
+def train(lib, model):
+    """Leaves a model as `fit` does. Keras's NumPy backend cannot train, but builds its optimizer on the same weights."""
+    if lib is cnncore:
+        model.fit(np.zeros((4, 28, 28, 1), "float32"), np.zeros(4, "int32"), verbose=0)
+        return model
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.variables[0]._dtype = "int64"  # the step number, as on TensorFlow; other backends have int32
+    return model
+
+
+def own_trained(lib):
+    model = own_sequential(lib)
+    model.compile(lib.optimizers.Adam(amsgrad=True, use_ema=True), "sparse_categorical_crossentropy")
+    return train(lib, model)
+
+
+def own_frozen_and_trained(lib):
+    model = own_sequential(lib)
+    model.layers[0].trainable = False
+    model.compile(lib.optimizers.SGD(momentum=0.9), "sparse_categorical_crossentropy")
+    return train(lib, model)
+
+
+def own_long_names(lib):
+    x = lib.Input((8, 8, 3), name="a_picture_that_the_camera_took_on_a_sunny_day")
+    y = lib.layers.SeparableConv2D(4, 3, name="a_convolution_whose_name_does_not_fit_into_its_column")(x)
+    z = lib.layers.DepthwiseConv2D(3, name="another_convolution_beside_it_with_a_long_name")(x)
+    y = lib.layers.Concatenate(name="both_of_them_one_behind_the_other_along_channels")([y, z])
+    return lib.Model(x, y, name="a_model_with_a_name_of_some_length_that_goes_on_and_on_for_more_than_one_line_of_text")
+
+
+OWN_MODELS = [own_sequential, own_unbuilt, own_graph, own_several_inputs, own_nested, own_subclassed,
+              own_subclassed_unbuilt, own_frozen, own_trained, own_frozen_and_trained, own_long_names]
+
+
+@pytest.mark.parametrize("make", OWN_MODELS, ids=lambda f: f.__name__)
+def test_a_model_of_the_same_script_prints_the_same_table(make):
+    models = []
+    for lib in (cnncore, keras):
+        lib.utils.clear_session()
+        models.append(make(lib))
+    for options in (*OPTIONS, {"expand_nested": True}, {"show_trainable": True}, {"line_length": 40}):
+        ours, theirs = [], []
+        models[0].summary(print_fn=ours.append, **options)
+        models[1].summary(print_fn=theirs.append, **options)
+        if make is own_subclassed:  # Keras shows the size of the first batch as if it were fixed
+            theirs = [re.sub(r"\(2, (\d)\)   ", r"(None, \1)", text) for text in theirs]
+        assert ours == theirs, options
+        assert "Total params" in ours[0]
