@@ -125,7 +125,7 @@ def _call(function, *args, **kwargs):
     return Operation.on(function, args, kwargs)
 
 
-def on_keras_tensors(function):
+def on_keras_tensors(function, module="cnncore.ops"):
     """The same operation, which becomes part of a graph where it is given KerasTensors."""
     @functools.wraps(function)
     def operation(*args, **kwargs):
@@ -134,7 +134,7 @@ def on_keras_tensors(function):
                 return _call(function.__name__, *args, **kwargs)
         return function(*args, **kwargs)
 
-    operation.__module__ = "cnncore.ops"  # where it is found again: its own module has the bare function
+    operation.__module__ = module  # where it is found again: its own module has the bare function
     return operation
 
 

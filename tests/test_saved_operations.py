@@ -37,6 +37,11 @@ OPERATIONS = {
     "products": lambda o, x: o.einsum("bhwc,bhwd->bcd", x, x) + o.einsum("bhwc->bc", x)[:, None],
     "angles": lambda o, x: o.arctan(x) + o.arctan2(x, x + 1) + o.cbrt(x),
     "grids": lambda o, x: o.meshgrid(o.sum(x, (0, 1, 2)), o.max(x, (0, 1, 2)))[0],
+    "image_sizes": lambda o, x: o.image.resize(o.image.pad_images(x, 1, 1, 1, 2), (5, 9), "nearest"),
+    "image_cuts": lambda o, x: o.image.extract_patches(o.image.crop_images(x, 0, 1, target_height=4, target_width=2), 2),
+    "image_colours": lambda o, x: o.image.rgb_to_hsv(o.concatenate([x, x[..., :1]], axis=-1)),
+    "image_grey": lambda o, x: o.image.rgb_to_grayscale(o.concatenate([x, x[..., :1]], axis=-1)),
+    "image_blur": lambda o, x: o.image.gaussian_blur(x, (3, 5), (1.0, 2.0)),
     "argmax": lambda o, x: o.cast(o.argmax(x, axis=-1), "float32"),
 }
 X = np.random.default_rng(3).random((2, 4, 3, 2), "float32") - 0.3
@@ -70,7 +75,7 @@ def test_an_operation_that_is_not_here_is_named(tmp_path):
 def test_keras_has_a_class_for_each_operation_that_files_give_it():
     from cnncore.layers import operation
 
-    for name in cnncore.ops.__all__:
+    for name in operation.names():
         operands, options = operation.parameters_of(name)
         if name in (*operation._OWN, *cnncore.ops._NO_PARTS, "getitem"):
             continue

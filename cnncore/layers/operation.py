@@ -5,12 +5,14 @@ from cnncore.layers.layer import Layer
 from cnncore.utils.naming import auto_name, to_snake_case
 
 _TYPES = {"abs": "Absolute", "allclose": "AllClose", "divide": "TrueDivide", "getitem": "GetItem", "psnr": "PSNR",
+          "hsv_to_rgb": "HSVToRGB", "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV",
           "searchsorted": "SearchSorted"}  # where Keras has other words than `ops`
 _OPERANDS = frozenset((
-    "a", "array", "beta", "choicelist", "condition", "condlist", "constant_values", "data", "depthwise_kernel",
-    "gamma", "index", "indices", "inputs", "kernel", "mean", "operands", "output", "pointwise_kernel",
-    "predictions", "scale", "segment_ids", "sorted_sequence", "start", "stop", "target", "targets", "updates",
-    "value", "values", "variable", "variance", "weights", "x", "x1", "x2", "xs", "y"))
+    "a", "array", "beta", "choicelist", "condition", "condlist", "constant_values", "coordinates", "data",
+    "depthwise_kernel", "end_points", "gamma", "images", "index", "indices", "inputs", "kernel", "mean", "operands",
+    "output", "pointwise_kernel", "predictions", "scale", "segment_ids", "sorted_sequence", "start", "start_points",
+    "stop", "target", "targets", "transform", "updates", "value", "values", "variable", "variance", "weights", "x", "x1",
+    "x2", "xs", "y"))
 
 # Where Keras has the classes of its operations; files name them. `numpy` holds all others.
 _MODULES = {
@@ -22,7 +24,10 @@ _MODULES = {
         "sparse_categorical_crossentropy sparse_plus sparse_sigmoid sparsemax squareplus tanh_shrink threshold").split(),
     "keras.src.ops.math": "erf erfc erfinv in_top_k logsumexp rsqrt segment_sum top_k".split(),
     "keras.src.ops.core": "cast convert_to_tensor saturate_cast stop_gradient unstack".split(),
-    "keras.src.ops.linalg": ["norm"]}
+    "keras.src.ops.linalg": ["norm"],
+    "keras.src.ops.image": (
+        "affine_transform crop_images extract_patches gaussian_blur hsv_to_rgb map_coordinates pad_images "
+        "perspective_transform resize rgb_to_grayscale rgb_to_hsv sobel_edges").split()}
 _OWN = frozenset((  # operations that Keras has no class for, or one that is called in another way
     "avg_pool2d batch_norm_infer batch_norm_train batch_normalization conv2d conv2d_transpose dense "
     "depthwise_conv2d diagonal digitize dropout exponential full_like get_item global_avg_pool2d global_max_pool2d "
@@ -36,11 +41,23 @@ def type_name(function):
     return _TYPES.get(function) or "".join(word.capitalize() for word in function.split("_"))
 
 
-def parameters_of(function):
-    """(names of the operands, {name of an option: its default}) of an operation."""
+def names():
+    """The names of all operations that can be part of a graph."""
     from cnncore import ops
 
-    found = inspect.signature(getattr(ops, function)).parameters
+    return [*ops.__all__, *_MODULES["keras.src.ops.image"]]
+
+
+def function_of(name):
+    """The function of an operation."""
+    from cnncore import ops
+
+    return getattr(ops if name in ops.__all__ else ops.image, name)
+
+
+def parameters_of(function):
+    """(names of the operands, {name of an option: its default}) of an operation."""
+    found = inspect.signature(function_of(function)).parameters
     found = {name: one for name, one in found.items() if one.kind is not one.VAR_KEYWORD}
     return ([name for name in found if name in _OPERANDS],
             {name: one.default for name, one in found.items() if name not in _OPERANDS})
@@ -48,9 +65,7 @@ def parameters_of(function):
 
 def takes_many(function):
     """Whether an operation takes any number of operands, one after the other."""
-    from cnncore import ops
-
-    return any(one.kind is one.VAR_POSITIONAL for one in inspect.signature(getattr(ops, function)).parameters.values())
+    return any(one.kind is one.VAR_POSITIONAL for one in inspect.signature(function_of(function)).parameters.values())
 
 
 class Operation(Layer):
@@ -65,9 +80,7 @@ class Operation(Layer):
     """
 
     def __init__(self, function, options=None, name=None, **kwargs):
-        from cnncore import ops
-
-        if function not in ops.__all__:
+        if function not in names():
             raise ValueError(f"An Operation is a function of cnncore.ops. Received: function={function!r}")
         self._type_name = type_name(function)
         super().__init__(name=name or auto_name(to_snake_case(self._type_name)), **kwargs)
@@ -81,9 +94,7 @@ class Operation(Layer):
     @classmethod
     def on(cls, function, args, kwargs):
         """The KerasTensors that an operation makes of these arguments."""
-        from cnncore import ops
-
-        bound = inspect.signature(getattr(ops, function)).bind(*args, **kwargs)
+        bound = inspect.signature(function_of(function)).bind(*args, **kwargs)
         bound.apply_defaults()
         operands, options = parameters_of(function)
         given = [bound.arguments[name] for name in operands]
@@ -98,9 +109,7 @@ class Operation(Layer):
         Raises:
             ValueError: there is no such operation here, or it has other arguments.
         """
-        from cnncore import ops
-
-        function = next((name for name in ops.__all__ if name not in _OWN and type_name(name) == type_of_it), None)
+        function = next((name for name in names() if name not in _OWN and type_name(name) == type_of_it), None)
         if function is None:
             raise ValueError(f"A file may name the operations of cnncore.ops. Received: {type_of_it!r} of keras.ops; "
                              "write a layer of your own for it")
@@ -120,11 +129,9 @@ class Operation(Layer):
         return module, self._type_name, {"name": self.name, **self.options}
 
     def call(self, *args, **kwargs):
-        from cnncore import ops
-
         if self.function == "getitem" and isinstance(args[1], list) and not all(isinstance(i, int) for i in args[1]):
             args = args[0], tuple(args[1])  # files know lists only; see KerasTensor.__getitem__
-        function = getattr(ops, self.function)
+        function = function_of(self.function)
         bound = inspect.signature(function).bind_partial()
         operands = parameters_of(self.function)[0]
         bound.arguments.update(self.options)

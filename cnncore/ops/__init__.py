@@ -303,6 +303,10 @@ _wrapped = {globals()[name]: globals()[name] if name in _NO_PARTS else on_keras_
             for name in __all__}  # aliases stay the same function
 globals().update({name: _wrapped[globals()[name]] for name in __all__})
 
-from cnncore.ops import image  # noqa: E402, F401 - its functions are made of those above
+from cnncore.ops import image  # noqa: E402 - its functions are made of those above
+
+for _name in image.__all__:
+    if _name != "elastic_transform":  # which draws at random: a layer with a seed does that in a graph
+        setattr(image, _name, on_keras_tensors(getattr(image, _name), "cnncore.ops.image"))
 
 nn = numpy = sys.modules[__name__]  # Keras has some of its operations there as well
