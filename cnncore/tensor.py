@@ -133,6 +133,9 @@ class Tensor:
         values = "being recorded" if self.buffer.is_promise else np.array2string(self._view(), separator=", ")
         return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
 
+    def __str__(self):
+        return repr(self) if self.buffer.is_promise else str(self._view())
+
     def __reduce__(self):
         """For copy and pickle: a tensor with memory of its own and without history."""
         slots = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
@@ -304,7 +307,10 @@ class Variable(Tensor):
         self.trainable = trainable
 
     def __repr__(self):
-        return super().__repr__().replace(" ", f" path={self.path} ", 1)
+        values = "being recorded" if self.buffer.is_promise else self._view()
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={values}>"
+
+    __str__ = __repr__
 
     @property
     def trainable(self):

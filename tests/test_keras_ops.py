@@ -141,7 +141,7 @@ STEPS = {
     "isfinite": [(ODD,)], "isinf": [(ODD,)], "isnan": [(ODD,)], "isneginf": [(ODD,)], "isposinf": [(ODD,)],
 
     "logical_and": [(TRUE, ~TRUE)], "logical_or": [(TRUE, ~TRUE)], "logical_not": [(TRUE,)],
-    "logical_xor": [(TRUE, X > 0)],
+    "logical_xor": [(TRUE, X > 0)], "where": [(WHOLE > 1, WHOLE, 0), (TRUE, 0, 1), (TRUE, TRUE, ~TRUE)],
     "multi_hot": [(LABELS, 5), (np.int32([[0, 1], [3, 3]]), 4)], "nan_to_num": [(ODD,), (ODD, 1.0, 2.0, 3.0)],
     "one_hot": [(LABELS, 4), (LABELS, 4, 0), (np.int32([-1, 2]), 3, -1, "int32")], "ndim": [(CUBE,)],
     "size": [(CUBE,)],

@@ -284,3 +284,19 @@ def test_an_empty_batch_gives_an_empty_output():
     x = np.zeros((0, 8, 8, 3), "float32")
     y = layers.Flatten()(layers.MaxPooling2D()(layers.Conv2D(4, 3, activation="relu")(x)))
     assert layers.Dense(3)(y).shape == (0, 3)
+
+
+def test_tensors_are_printed_as_their_values():
+    seen = []
+
+    class Looks(layers.Layer):
+        def call(self, x):
+            seen.append(str(x))
+            return x
+
+    x = ops.convert_to_tensor(np.float32([[0.5, 2]]))
+    assert (f"{x}", str(x), str(x[0, 0]), str(np.max(x) > 1)) == ("[[0.5 2. ]]", "[[0.5 2. ]]", "0.5", "True")
+    assert repr(x[0]) == "<Tensor shape=(2,) dtype=float32 [0.5, 2. ]>"
+    model = cnncore.Sequential([layers.Input((2,)), Looks()])
+    model.predict(x, verbose=0)
+    assert seen[-1] == "<Tensor shape=(1, 2) dtype=float32 being recorded>"

@@ -156,6 +156,16 @@ def test_a_layer_has_a_path_once_it_is_built():
         assert layer.path == "model/dense"
 
 
+def test_variables_are_printed_as_in_keras():
+    printed = []
+    for lib in (cnncore, keras):
+        layer = lib.layers.Dense(2, name="dense")
+        layer.build((None, 2))
+        layer.set_weights([np.eye(2), np.float32([0.1, -3])])
+        printed.append(f"{layer.weights} {layer.bias}")
+    assert printed[0] == printed[1] and "<Variable path=dense/kernel, shape=(2, 2)" in printed[0]
+
+
 def test_a_build_that_fails_closes_its_scope():
     class Fails(cnncore.layers.Layer):
         def build(self, input_shape):

@@ -100,3 +100,10 @@ def test_malicious_and_absurd_configurations_are_refused_by_name(tmp_path, chang
     with pytest.raises(ValueError, match="Received|must"):
         saving.load_model(path)
     assert time.perf_counter() - start < 2
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    model = models.Sequential([layers.Input((2,)), layers.Dense(1)])
+    for save, name in ((model.save, "a.keras"), (model.save_weights, "a.weights.h5"), (model.save, "a.h5")):
+        with pytest.raises(FileNotFoundError, match="make this one first, with os.makedirs: '.*nowhere'"):
+            save(tmp_path / "nowhere" / name)

@@ -29,6 +29,13 @@ def two_outputs(**arguments):
 
 A = np.zeros((10, 4), "float32")
 
+
+def once_trained(**arguments):
+    model = two_outputs(**arguments)
+    model.fit(A, {"p": A[:, :1], "q": A[:, :3]}, verbose=0)
+    return model
+
+
 # (program, words that its message must hold)
 PROGRAMS = {
     "fit before compile": (lambda: model_of(compiled=False).fit(X, Y), ["fit()", "compile"]),
@@ -36,6 +43,10 @@ PROGRAMS = {
     "train_on_batch before compile": (lambda: model_of(compiled=False).train_on_batch(X, Y), ["train_on_batch()"]),
     "no data": (lambda: model_of().fit(), ["x", "None"]),
     "no targets": (lambda: model_of().fit(X), ["targets", "y"]),
+    "no targets of one output": (lambda: two_outputs(loss="mse").fit(A, {"p": A[:, :1]}), ["output q", "loss", "y"]),
+    "no targets of one output later": (lambda: once_trained(loss="mse").fit(A, {"p": A[:, :1]}), ["output q", "loss"]),
+    "no targets of a metric later": (lambda: once_trained(loss={"p": "mse"}, metrics={"q": "mae"}).fit(A, {"p": A[:, :1]}),
+                                     ["output q", "metrics", "y"]),
     "no loss": (lambda: model_of(loss=None).fit(X, Y), ["loss", "compile()"]),
     "empty arrays": (lambda: model_of().fit(X[:0], Y[:0]), ["at least one sample", "(0, 8, 8, 1)"]),
     "lengths differ": (lambda: model_of().fit(X, Y[:7]), ["x with 10", "y with 7"]),

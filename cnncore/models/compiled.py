@@ -39,6 +39,11 @@ class Outputs:
             return list(value)
         return [value] * self.count
 
+    def without_target(self, i, what, how):
+        """The error for an output that nothing is given for."""
+        return ValueError(f"An output with {what} needs targets. Received: none for the output "
+                          f"{self.order()[i] if self.order() else i}; pass them {how}")
+
     def _by_name(self, value, argument):
         if self.names is None:
             raise ValueError(f"{argument} can be a dict where the outputs have names. Received: {value!r} for a model "
@@ -172,9 +177,8 @@ class CompileLoss:
             if identifiers is None:
                 continue
             if t is None:
-                raise ValueError(f"An output with a loss needs targets. Received: none for the output "
-                                 f"{outputs.order()[i] if outputs.order() else i}, of loss {identifiers!r}; pass them "
-                                 "as y, let a generator give tuples (x, y), or give this output the loss None")
+                raise outputs.without_target(i, "a loss", "as y, let a generator give tuples (x, y), or give this output "
+                                             f"the loss None instead of {identifiers!r}")
             pairs = [(_resolve_loss(identifier, t, p), share) for identifier, share in _pairs(identifiers, weight)]
             self.parts.append((i, pairs, outputs.order()[i] if outputs.order() else pairs[0][0].name))
         self.metrics = [metrics.Mean(name=f"{name}_loss") for _, _, name in self.parts] if len(self.parts) > 1 else []
@@ -209,6 +213,8 @@ class CompileLoss:
         total = None
         for n, (i, pairs, _) in enumerate(self.parts):
             own = None  # the output's losses without their weights
+            if targets[i] is None:
+                raise outputs.without_target(i, "a loss", "in y")
             for loss, weight in pairs:
                 value = loss(targets[i], leaves[i], weights[i])
                 if value.shape != ():
@@ -349,8 +355,7 @@ class CompileMetrics(metrics.Metric):
                 if identifiers is None:
                     continue
                 if targets[i] is None:
-                    raise ValueError("An output with metrics needs targets. Received: none for the output "
-                                     f"{outputs.order()[i] if outputs.order() else i}; pass them in y")
+                    raise outputs.without_target(i, "metrics", "in y")
                 for identifier in flatten(identifiers):
                     metric = _resolve_metric(identifier, targets[i], outputs.leaves[i])
                     parts.append((i, metric, weighted, self._key(i, metric.name, weighted, used)))
@@ -398,6 +403,8 @@ class CompileMetrics(metrics.Metric):
         leaves, targets = flatten(y_pred), self._targets(y_true)
         weights = split_weights(self.outputs, sample_weight, targets)
         for i, metric, weighted, _ in self._parts:
+            if targets[i] is None:
+                raise self.outputs.without_target(i, "metrics", "in y")
             if weighted:
                 metric.update_state(targets[i], leaves[i], sample_weight=weights[i])
             else:

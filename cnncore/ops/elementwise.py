@@ -6,6 +6,7 @@ from cnncore.op import Op, Spec, apply
 from cnncore.tensor import Tensor, convert
 
 _ORDER = ("bool", "uint8", "int32", "int64", "float32")  # of two dtypes the later one wins
+WHOLE = _ORDER[:-1]
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 
 
@@ -413,13 +414,21 @@ class Where(Op):
 
 
 def where(condition, x1=None, x2=None):
-    """x1 where the condition holds, x2 elsewhere, in float32, with broadcasting."""
+    """x1 where the condition holds, x2 elsewhere, with broadcasting."""
     if x1 is None or x2 is None:
         raise ValueError("where takes a condition and two arrays to choose from. Received: one missing; the places where "
                          "the condition holds are numpy.nonzero's")
     from cnncore.ops.movement import broadcast_to
 
-    condition, x1, x2 = cast(convert(condition), "bool"), _operand(x1, x2), _operand(x2, x1)
+    condition = cast(convert(condition), "bool")
+    x1, x2 = (x if isinstance(x, (Tensor, bool, int, float)) else convert(x) for x in (x1, x2))
+    if isinstance(x1, (bool, int)) and isinstance(x2, (bool, int)):
+        x1, x2 = convert(x1), convert(x2)
+    x1, x2 = _operand(x1, x2), _operand(x2, x1)
+    if x1.dtype in WHOLE and x2.dtype in WHOLE:
+        dtype = max(x1.dtype, x2.dtype, key=_ORDER.index)
+        x1, x2 = (cast(x, "int64" if dtype == "int64" else "int32") for x in (x1, x2))
+        return cast(add(x2, multiply(subtract(x1, x2), cast(condition, x1.dtype))), dtype)
     shape = np.broadcast_shapes(condition.shape, x1.shape, x2.shape)
     x1, x2 = (cast(x, "float32") for x in (x1, x2))
     return apply(Where(), *(broadcast_to(x, shape) for x in (condition, x1, x2)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnncore import executor, ops
 from cnncore.ops.optimizers import increment
+from cnncore.optimizers import schedules
 from cnncore.random import as_integer
 from cnncore.tensor import Tensor, Variable
 from cnncore.utils.naming import auto_name, to_snake_case
@@ -416,6 +417,8 @@ class Optimizer:
     def get_config(self):
         """The arguments that make an equal optimizer."""
         rate = self._schedule if self._schedule is not None else float(self._rate.numpy())
+        if isinstance(rate, schedules.LearningRateSchedule):
+            rate = schedules.serialize(rate)
         return {"name": self.name, "learning_rate": rate, "weight_decay": self.weight_decay, "clipnorm": self.clipnorm,
                 "global_clipnorm": self.global_clipnorm, "clipvalue": self.clipvalue, "use_ema": self.use_ema,
                 "ema_momentum": self.ema_momentum, "ema_overwrite_frequency": self.ema_overwrite_frequency,
@@ -423,8 +426,10 @@ class Optimizer:
                 "gradient_accumulation_steps": self.gradient_accumulation_steps}
 
     @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`; custom_objects maps the names of classes of one's own to them."""
+        if isinstance(config.get("learning_rate"), dict):
+            config = {**config, "learning_rate": schedules.deserialize(config["learning_rate"], custom_objects)}
         return cls(**config)
 
 

@@ -1,5 +1,6 @@
 """Files that are replaced whole: after a failed or killed write the old file is still there, unchanged."""
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -42,6 +43,9 @@ def replacing(path, mode="wb", **options):
         raise IsADirectoryError(f"A file takes this place. Received: {os.fspath(path)!r}, which is a folder; add a "
                                 "file name to it")
     folder, name = os.path.split(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "A file is written into a folder that exists; make this one first, with "
+                                "os.makedirs", folder)
     _sweep(folder, f".{name[:100]}.")
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
     # O_BINARY exists on Windows only, where without it line ends would be rewritten.
