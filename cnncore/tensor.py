@@ -129,12 +129,15 @@ class Tensor:
     def __format__(self, spec):
         return format(self._view().item() if not self.shape else self._view(), spec)
 
+    def _has_value(self):
+        return not self.buffer.is_promise
+
     def __repr__(self):
-        values = "being recorded" if self.buffer.is_promise else np.array2string(self._view(), separator=", ")
-        return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
+        values = np.array2string(self._view(), separator=", ") if self._has_value() else "being recorded"
+        return f"<Tensor shape={self.shape} dtype={self.dtype} {values}>"
 
     def __str__(self):
-        return repr(self) if self.buffer.is_promise else str(self._view())
+        return str(self._view()) if self._has_value() else repr(self)
 
     def __reduce__(self):
         """For copy and pickle: a tensor with memory of its own and without history."""
@@ -307,7 +310,7 @@ class Variable(Tensor):
         self.trainable = trainable
 
     def __repr__(self):
-        values = "being recorded" if self.buffer.is_promise else self._view()
+        values = self._view() if self._has_value() else "being recorded"
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={values}>"
 
     __str__ = __repr__

@@ -162,7 +162,7 @@ def test_variables_are_printed_as_in_keras():
         layer = lib.layers.Dense(2, name="dense")
         layer.build((None, 2))
         layer.set_weights([np.eye(2), np.float32([0.1, -3])])
-        printed.append(f"{layer.weights} {layer.bias}")
+        printed.append(f"{layer.weights} {layer.bias!s}")
     assert printed[0] == printed[1] and "<Variable path=dense/kernel, shape=(2, 2)" in printed[0]
 
 

@@ -75,8 +75,11 @@ class _Input(Tensor):
 
     __slots__ = ()
 
+    def _has_value(self):
+        return not executor.current().recording
+
     def _view(self):
-        if executor.current().recording:
+        if not self._has_value():
             raise RuntimeError(
                 f"The value of an input of shape {self.shape} was asked for while the step is being recorded, when no "
                 "values exist yet. Compute with operations instead, or compile the model with run_eagerly=True")
