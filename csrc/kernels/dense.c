@@ -10,28 +10,10 @@
 #define BLOCK_FLOATS  65536 /* of packed weights, which should stay in L2 */
 #define BLOCK_DEPTH   256   /* at most summed before a tile moves on: a panel of weights should stay in L1 */
 #define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic */
-#define CACHE_LINE    16    /* floats */
 
 /* Copied rows have some room between them, lest they take each other's places in the cache. */
 #define COPIED_STEP (BLOCK_DEPTH + CACHE_LINE)
 #define COPIED_ROWS (MR * COPIED_STEP)
-
-/* ---- asking ahead --------------------------------------------------------------------------------------------- */
-
-/* Rows of memory that will be read soon: `rows` of `length` floats, `share` of them at a time. */
-typedef struct {
-    const float *row;
-    int64_t step, rows, length, share;
-} coming;
-
-/* Asks for the next of them, into L2. */
-INLINE void ask(coming *c) {
-    for (int64_t i = min64(c->share, c->rows); i > 0; i--, c->rows--, c->row += c->step)
-        for (int64_t k = 0; k < c->length; k += CACHE_LINE) __builtin_prefetch(c->row + k, 0, 2);
-}
-
-/* Spreads them over so many calls. */
-INLINE void spread(coming *c, int64_t calls) { c->share = ceil_div(c->rows, max64(1, calls)); }
 
 /* ---- rows times panels ---------------------------------------------------------------------------------------- */
 

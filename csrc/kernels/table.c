@@ -21,6 +21,7 @@
 #include "vmath.h"
 
 #include "activate.h"
+#include "ask.h"
 
 #include "igemm.c"
 #if MATRIX_TILES
@@ -31,6 +32,7 @@
 #include "conv2d_dw.c"
 #if MATRIX_TILES
 #include "conv_tiles.c"
+#include "conv_tiles_dw.c"
 #endif
 #include "winograd.c"
 #include "depthwise_rows.c"

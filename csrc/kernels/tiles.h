@@ -136,32 +136,8 @@ INLINE void split_columns_turned(const float *from, int64_t step, int64_t depth,
     transpose_pairs(low, to + TILE_UNITS, 64);
 }
 
-/* Pairs of columns of the channels [c, c + width) of 32 pixels, which lie anywhere: (0, 1), (2, 3) and on to h[0] and
- * l[0], and with two phases (1, 2), (3, 4) and on, of one pixel more, to h[1] and l[1]. */
-INLINE void split_pixels_of(const float *const *row, int64_t c, int64_t width, bf16 *const h[2], bf16 *const l[2],
-                            const int phases) {
-    vu high = {0}, low = {0};
-    UNROLL
-    for (int k = 0; k < SPLIT_RUN + phases - 1; k++) {
-        vf x = load_n(row[k] + c, width), x_h = rounded(x);
-        vu before_high = high, before_low = low;
-        high = (vu)x_h;
-        low = (vu)(x - x_h) + 0x8000u;
-        int phase = k % 2 == 0, at = (k - 1 - phase) * TILE;
-        if (k == 0 || phase >= phases) continue;
-        _mm512_storeu_si512(h[phase] + at, (__m512i)((before_high >> 16) | high));
-        _mm512_storeu_si512(l[phase] + at, (__m512i)((before_low >> 16) | (low & 0xffff0000u)));
-    }
-}
-static __attribute__((noinline)) void split_pixels(const float *const *row, int64_t c, int64_t width, bf16 *const h[2],
-                                                   bf16 *const l[2], int64_t phases) {
-    if (phases == 2)
-        width == TILE ? split_pixels_of(row, c, TILE, h, l, 2) : split_pixels_of(row, c, width, h, l, 2);
-    else
-        width == TILE ? split_pixels_of(row, c, TILE, h, l, 1) : split_pixels_of(row, c, width, h, l, 1);
-}
-
-/* Left operands, h[c][pixel] and l[c][pixel], of the same 32 pixels, and to[c] += their sum. */
+/* Left operands, h[c][pixel] and l[c][pixel], of the channels [c, c + width) of 32 pixels, which lie anywhere; to[c] +=
+ * their sum. */
 static void split_pixels_turned(const float *const *row, int64_t c, int64_t width, bf16 *h, bf16 *l, int64_t plane_step,
                                 float *to) {
     __m512i high[16], low[16];

@@ -1,0 +1,23 @@
+/* ask.h - asking for memory that will be read soon, where the CPU's own prefetcher does not see it coming. */
+
+#define CACHE_LINE 16 /* floats */
+
+/* `rows` of `length` floats, of which `share` are asked for at a time. */
+typedef struct {
+    const float *row;
+    int64_t step, rows, length, share;
+} coming;
+
+/* So many floats in their order. */
+INLINE coming lines_from(const float *from, int64_t floats) {
+    return (coming){from, CACHE_LINE, ceil_div(floats, CACHE_LINE), CACHE_LINE, 0};
+}
+
+/* Asks for the next of them, into L2. */
+INLINE void ask(coming *c) {
+    for (int64_t i = min64(c->share, c->rows); i > 0; i--, c->rows--, c->row += c->step)
+        for (int64_t k = 0; k < c->length; k += CACHE_LINE) __builtin_prefetch(c->row + k, 0, 2);
+}
+
+/* Spreads them over so many calls. */
+INLINE void spread(coming *c, int64_t calls) { c->share = ceil_div(c->rows, max64(1, calls)); }
