@@ -123,6 +123,35 @@ static void pixels_of_band(const cnn_window *g, const conv_tiles_dw_cut *cut, co
     }
 }
 
+/* A thread's scratch: the chunks of a band, split. */
+typedef struct {
+    int64_t *row_at, *column_at; /* where chunk t is in each row of dy, and in each plane of x */
+    bf16 *h, *l, *x;
+    float *zeros;
+} split_chunks;
+
+static split_chunks cut_scratch(const cnn_window *g, const conv_tiles_dw_cut *cut, void *scratch) {
+    int64_t chunks = cut->images * cut->chunks, plane = cut->out_blocks * TILE * cut->dy_step;
+    split_chunks to = {.row_at = scratch};
+    to.column_at = to.row_at + round_up(chunks, 8);
+    to.h = (bf16 *)(to.column_at + round_up(chunks, 8));
+    to.l = to.h + plane;
+    to.x = to.l + plane;
+    to.zeros = (float *)(to.x + 2 * g->k_w * cut->in_blocks * cut->x_plane);
+    memset(to.zeros, 0, (size_t)g->out_c * sizeof(float));
+    chunks_in_order(chunks, SPLIT_RUN, to.row_at);
+    for (int64_t t = 0; t < chunks; t++)
+        to.column_at[t] = (t / cut->chunks * cut->x_rows * cut->wide + t % cut->chunks * SPLIT_RUN) * TILE;
+    return to;
+}
+
+/* A band of output rows of some images that are summed together. */
+typedef struct {
+    const float *x, *dy; /* the first image */
+    int64_t row, rows;   /* the band's */
+    float *db;
+} gradient_band;
+
 /* Splits 32 pixels of dy, turned: h[f][pixel], l[f][pixel]; db[f] += their sum. */
 static void split_dy_chunk(const cnn_window *g, const conv_tiles_dw_cut *cut, const float *dy, int64_t rows, int64_t p,
                            const float *zeros, bf16 *h, bf16 *l, float *db) {
@@ -133,32 +162,58 @@ static void split_dy_chunk(const cnn_window *g, const conv_tiles_dw_cut *cut, co
                             cut->dy_step, db + f);
 }
 
+/* Rows of x in a band that its first p pixels of dy meet. */
+INLINE int64_t rows_met(const cnn_window *g, const conv_tiles_dw_cut *cut, int64_t p) {
+    return p ? min64(cut->x_rows, ceil_div(p, cut->wide) + (g->k_h - 1) * g->dilation_h) : 0;
+}
+
+/* Splits chunk t: 32 pixels of dy, and the rows of x that no chunk of the image met before. */
+static void split_chunk(const cnn_window *g, const conv_tiles_dw_cut *cut, const gradient_band *band, int64_t t,
+                        const split_chunks *to) {
+    int64_t n = t / cut->chunks, p = t % cut->chunks * SPLIT_RUN, last = band->rows + (g->k_h - 1) * g->dilation_h;
+    const float *image = band->x + n * g->in_h * g->in_w * g->in_c;
+    split_dy_chunk(g, cut, band->dy + (n * g->out_h + band->row) * g->out_w * g->out_c, band->rows, p, to->zeros,
+                   to->h + t * SPLIT_RUN, to->l + t * SPLIT_RUN, band->db);
+    for (int64_t y = rows_met(g, cut, p); y < rows_met(g, cut, p + SPLIT_RUN); y++)
+        split_x_row(g, cut, image, y < last ? band->row - g->pad_top + y : -1,
+                    to->x + (n * cut->x_rows + y) * cut->wide * TILE);
+}
+
+/* What `chunks` chunks after chunk t will read of x and dy. */
+static void lines_after(const cnn_window *g, const conv_tiles_dw_cut *cut, const gradient_band *band, int64_t t,
+                        int64_t chunks, coming next[2]) {
+    int64_t n = t / cut->chunks, p = (t % cut->chunks + 1) * SPLIT_RUN;
+    int64_t y = min64(max64(0, band->row - g->pad_top + rows_met(g, cut, p)), g->in_h);
+    int64_t pixel = (n * g->out_h + band->row) * g->out_w + min64(p, band->rows * g->out_w);
+    next[0] = lines_from(band->x + (n * g->in_h + y) * g->in_w * g->in_c, chunks * SPLIT_RUN * g->in_c);
+    next[1] = lines_from(band->dy + pixel * g->out_c, chunks * SPLIT_RUN * g->out_c);
+}
+
 /* ---- products ------------------------------------------------------------------------------------------------- */
 
-/* sums[f / 32][column / 2][32][2][16 c] (+)= the products of `chunks` chunks; a column is 16 channels of a
+/* sums[f / 32][column / 2][32][2][16 c] (+)= the products of chunks [begin, end); a column is 16 channels of a
  * tap, those of a filter column after one another: they meet what is in L1. */
-static void multiply_gradient_tiles(const cnn_window *g, const conv_tiles_dw_cut *cut, const bf16 *h, const bf16 *l,
-                                    const bf16 *x, const int64_t *row_at, const int64_t *column_at, int64_t chunks,
-                                    float *sums, int accumulate, coming next[2]) {
+static void multiply_gradient_tiles(const cnn_window *g, const conv_tiles_dw_cut *cut, const split_chunks *parts,
+                                    int64_t begin, int64_t end, float *sums, int accumulate, coming next[2]) {
     int64_t taps = g->k_h * g->k_w, columns = cut->in_blocks * taps;
     for (int i = 0; i < 2; i++) spread(&next[i], cut->out_blocks / 2 * gradient_pairs(g, cut));
     for (int64_t f = 0; f < cut->out_blocks; f += 2) {
-        const bf16 *of_h = h + f * TILE * cut->dy_step, *of_l = l + f * TILE * cut->dy_step;
+        const bf16 *h = parts->h + f * TILE * cut->dy_step, *l = parts->l + f * TILE * cut->dy_step;
         for (int64_t j = 0; j < columns; j += 2, sums += WIDE * WIDE) {
             const bf16 *from[2];
             for (int64_t i = 0; i < 2; i++) {
                 int64_t kx = (j + i) % taps / g->k_h, ky = (j + i) % taps % g->k_h;
-                from[i] = x + (kx * cut->in_blocks + (j + i) / taps) * 2 * cut->x_plane +
+                from[i] = parts->x + (kx * cut->in_blocks + (j + i) / taps) * 2 * cut->x_plane +
                           ky * g->dilation_h * cut->wide * TILE;
             }
-            tile_product product = {.h = {of_h, of_h + TILE * cut->dy_step},
-                                    .l = {of_l, of_l + TILE * cut->dy_step},
+            tile_product product = {.h = {h, h + TILE * cut->dy_step},
+                                    .l = {l, l + TILE * cut->dy_step},
                                     .columns = {from[0], from[1]},
                                     .row_bytes = cut->dy_step * (int64_t)sizeof(bf16),
                                     .low = cut->x_plane,
-                                    .row_at = row_at,
-                                    .column_at = column_at,
-                                    .chunks = chunks,
+                                    .row_at = parts->row_at + begin,
+                                    .column_at = parts->column_at + begin,
+                                    .chunks = end - begin,
                                     .sum = sums,
                                     .sum_step = WIDE,
                                     .accumulate = accumulate};
@@ -187,51 +242,39 @@ static void write_gradients(const cnn_window *g, const conv_tiles_dw_cut *cut, c
         }
 }
 
+/* sums (+)= the products of a band of `images` images, DW_CHUNKS chunks or fewer at a time. */
+static void sum_band(const cnn_window *g, const conv_tiles_dw_cut *cut, const gradient_band *band, int64_t images,
+                     const split_chunks *parts, float *sums, int accumulate) {
+    int64_t chunks = images * cut->chunks, some = ceil_div(chunks, ceil_div(chunks, DW_CHUNKS));
+    for (int64_t s = 0; s < chunks; s += some) {
+        int64_t end = min64(chunks, s + some);
+        coming next[2];
+        for (int64_t t = s; t < end; t++) split_chunk(g, cut, band, t, parts);
+        lines_after(g, cut, band, end - 1, some, next);
+        multiply_gradient_tiles(g, cut, parts, s, end, sums, accumulate || s > 0, next);
+    }
+}
+
 KERNEL_RUN(conv2d_tiles_dw) {
     const cnn_window *g = &a->window;
     conv_tiles_dw_cut cut = cut_conv_tiles_dw(g);
-    int64_t taps = g->k_h * g->k_w, dy_plane = cut.out_blocks * TILE * cut.dy_step, all = cut.images * cut.chunks;
-    int64_t reach = (g->k_h - 1) * g->dilation_h;
-    int64_t *row_at = scratch, *column_at = row_at + round_up(all, 8);
-    bf16 *h = (bf16 *)(column_at + round_up(all, 8)), *l = h + dy_plane, *x = l + dy_plane;
-    float *zeros = (float *)(x + 2 * g->k_w * cut.in_blocks * cut.x_plane), *sums = state;
-    memset(zeros, 0, (size_t)g->out_c * sizeof(float));
-    chunks_in_order(all, SPLIT_RUN, row_at);
-    for (int64_t s = 0; s < all; s++)
-        column_at[s] = s / cut.chunks * cut.x_rows * cut.wide * TILE + s % cut.chunks * TILE * WIDE;
+    int64_t dw_size = g->k_h * g->k_w * g->in_c * g->out_c;
+    split_chunks parts = cut_scratch(g, &cut, scratch);
+    float *sums = state;
     tiles_begin();
-    for (int64_t n0 = begin; n0 < end;) { /* images of one slot whose chunks are summed together */
+    for (int64_t n0 = begin, n1; n0 < end; n0 = n1) { /* images of one slot that are summed together */
         int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
-        int64_t n1 = min64(min64(n0 + cut.images, last), end), chunks = (n1 - n0) * cut.chunks;
-        int64_t some = ceil_div(chunks, ceil_div(chunks, DW_CHUNKS));
         int first = n0 % a->images_per_slot == 0;
-        float *partial = a->partial + slot * (taps * g->in_c + 1) * g->out_c, *db = partial + taps * g->in_c * g->out_c;
+        float *partial = a->partial + slot * (dw_size + g->out_c), *db = partial + dw_size;
+        n1 = min64(min64(n0 + cut.images, last), end);
         if (first) memset(db, 0, (size_t)g->out_c * sizeof(float));
         for (int64_t i = 0; i < cut.bands; i++) {
-            int64_t oy0 = tile_begin(g->out_h, cut.bands, i), rows = tile_begin(g->out_h, cut.bands, i + 1) - oy0;
-            for (int64_t s = 0; s < chunks; s += some) {
-                const float *image = NULL, *dy = NULL;
-                int64_t y = 0, to = 0;
-                for (int64_t t = s; t < min64(chunks, s + some); t++) {
-                    int64_t n = t / cut.chunks, p = t % cut.chunks * SPLIT_RUN;
-                    image = a->x + (n0 + n) * g->in_h * g->in_w * g->in_c;
-                    dy = a->dy + ((n0 + n) * g->out_h + oy0) * g->out_w * g->out_c;
-                    split_dy_chunk(g, &cut, dy, rows, p, zeros, h + t * SPLIT_RUN, l + t * SPLIT_RUN, db);
-                    to = min64(cut.x_rows, ceil_div(p + SPLIT_RUN, cut.wide) + reach);
-                    for (y = p ? ceil_div(p, cut.wide) + reach : 0; y < to; y++)
-                        split_x_row(g, &cut, image, y < rows + reach ? oy0 - g->pad_top + y : -1,
-                                    x + (n * cut.x_rows + y) * cut.wide * TILE);
-                    dy += min64(p + SPLIT_RUN, rows * g->out_w) * g->out_c;
-                    image += min64(max64(0, oy0 - g->pad_top + to), g->in_h) * g->in_w * g->in_c;
-                }
-                coming next[2] = {lines_from(image, some * SPLIT_RUN * g->in_c),
-                                  lines_from(dy, some * SPLIT_RUN * g->out_c)};
-                multiply_gradient_tiles(g, &cut, h, l, x, row_at + s, column_at + s, min64(some, chunks - s), sums,
-                                        !first || i > 0 || s > 0, next);
-            }
+            int64_t row = tile_begin(g->out_h, cut.bands, i), next = tile_begin(g->out_h, cut.bands, i + 1);
+            gradient_band band = {a->x + n0 * g->in_h * g->in_w * g->in_c, a->dy + n0 * g->out_h * g->out_w * g->out_c,
+                                  row, next - row, db};
+            sum_band(g, &cut, &band, n1 - n0, &parts, sums, !first || i > 0);
         }
         if (n1 == last) write_gradients(g, &cut, sums, partial);
-        n0 = n1;
     }
     tiles_end();
 }
