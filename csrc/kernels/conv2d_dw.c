@@ -1,9 +1,14 @@
 /* conv2d_dw.c - weight gradients: each tile of filter elements by output channels sums over the pixels of an image. */
 
-/* A band of x with its padding, and, where out_c is no multiple of a vector, dy widened to whole vectors. */
+#define DY_PANEL_BYTES (24 * 1024) /* of a panel of dy, which every tile of filter elements reads again: from L1 */
+#define SHORT_RUN      6           /* filter rows of fewer elements share tiles with others */
+
+/* Rows of a band of x with its padding and of dy in panels. */
 static int64_t conv2d_dw_rows(const cnn_window *g) {
-    int64_t row = columns_under(g) * g->in_c * g->stride_h * (int64_t)sizeof(float);
-    return max64(1, min64(g->out_h, BAND_BYTES / max64(row, 1)));
+    int64_t x_row = columns_under(g) * g->in_c * g->stride_h * (int64_t)sizeof(float);
+    int64_t dy_row = g->out_w * min64(PANEL, round_up(g->out_c, LANES)) * (int64_t)sizeof(float);
+    int64_t rows = max64(1, min64(DY_PANEL_BYTES / dy_row, BAND_BYTES / max64(x_row, 1)));
+    return ceil_div(g->out_h, ceil_div(g->out_h, rows));
 }
 
 KERNEL_WORK(conv2d_dw) {
@@ -52,60 +57,76 @@ static void sum_pixels(const float *dy, int64_t pixels, int64_t channels, float 
     store_n(to + f, sum, n);
 }
 
-/* dy with every pixel's channels widened to `wide`, zeros after them. */
-static void widen(const float *dy, int64_t pixels, int64_t channels, int64_t wide, float *to) {
-    for (int64_t p = 0; p < pixels; p++) {
-        memcpy(to + p * wide, dy + p * channels, (size_t)channels * sizeof(float));
-        memset(to + p * wide + channels, 0, (size_t)(wide - channels) * sizeof(float));
-    }
+/* A band of x, and dy over it in panels: panel f0 at dy + f0 * pixels. */
+typedef struct {
+    const cnn_window *window;
+    band x;
+    const float *dy;
+    int64_t rows;
+    float *slot;
+    int accumulate;
+} dw_band;
+
+/* The gradients of m filter elements, whose operands for the first pixel are `row`, and of a panel of channels. */
+static void dw_tile(const dw_band *d, const float *const *row, int64_t element, int64_t m, int64_t f0, int packed) {
+    const cnn_window *g = d->window;
+    int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
+    outer_tile t = {row,
+                    g->stride_w * g->in_c,
+                    g->stride_h * d->x.row_step,
+                    step,
+                    g->out_w * step,
+                    g->out_w,
+                    d->rows,
+                    d->dy + f0 * d->rows * g->out_w,
+                    d->slot + element * g->out_c + f0,
+                    g->out_c,
+                    width,
+                    d->accumulate};
+    if (packed)
+        outer_packed(&t, (int)m);
+    else
+        outer(&t, (int)m);
 }
 
-/* Adds (or, for the first image of a slot, puts) the gradients from `rows` output rows of one image into `slot`. */
-static void conv2d_dw_band(const cnn_window *g, const band *in, const float *dy, int64_t dy_step, int64_t rows,
-                           float *slot, int accumulate) {
-    int64_t depth = g->k_h * g->k_w * g->in_c, tiles = ceil_div(depth, MR);
-    for (int64_t tile = 0; tile < tiles; tile++) {
-        int64_t d0 = tile_begin(depth, tiles, tile), d1 = tile_begin(depth, tiles, tile + 1);
-        const float *row[MR];
-        for (int64_t d = d0; d < d1; d++) { /* filter element d is channel c of tap (ky, kx) */
-            int64_t c = d % g->in_c, kx = d / g->in_c % g->k_w, ky = d / g->in_c / g->k_w;
-            row[d - d0] = in->rows + ky * g->dilation_h * in->row_step + kx * g->dilation_w * g->in_c + c;
-        }
-        for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
-            outer_tile t = {row,
-                            g->stride_w * g->in_c,
-                            g->stride_h * in->row_step,
-                            dy_step,
-                            g->out_w * dy_step,
-                            g->out_w,
-                            rows,
-                            dy + f0,
-                            slot + d0 * g->out_c + f0,
-                            g->out_c,
-                            min64(PANEL, g->out_c - f0),
-                            accumulate};
-            outer(&t, (int)(d1 - d0));
-        }
-    }
+/* Adds (or, for the first band of a slot, puts) the gradients from one band. */
+static void conv2d_dw_band(const dw_band *d) {
+    const cnn_window *g = d->window;
+    int by_row = g->dilation_w == 1; /* a filter row is one run of floats */
+    int64_t depth = g->k_h * g->k_w * g->in_c, run = by_row ? g->k_w * g->in_c : g->in_c;
+    int64_t packed = run >= SHORT_RUN, together = packed ? run : depth, tiles = ceil_div(together, MR);
+    for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL)
+        for (int64_t first = 0; first < depth; first += together)
+            for (int64_t tile = 0; tile < tiles; tile++) {
+                int64_t d0 = first + tile_begin(together, tiles, tile);
+                int64_t d1 = first + tile_begin(together, tiles, tile + 1);
+                const float *row[MR];
+                for (int64_t e = d0; e < (packed ? d0 + 1 : d1); e++) { /* element e is channel c of tap (ky, kx) */
+                    int64_t c = e % g->in_c, kx = e / g->in_c % g->k_w, ky = e / g->in_c / g->k_w;
+                    row[e - d0] = d->x.rows + ky * g->dilation_h * d->x.row_step + kx * g->dilation_w * g->in_c + c;
+                }
+                dw_tile(d, row, d0, d1 - d0, f0, (int)packed);
+            }
 }
 
 KERNEL_RUN(conv2d_dw) {
     const cnn_window *g = &a->window;
-    int64_t depth = g->k_h * g->k_w * g->in_c, band_rows = conv2d_dw_rows(g), wide = round_up(g->out_c, LANES);
-    float *room = scratch, *widened = room + rows_under(g, band_rows) * columns_under(g) * g->in_c;
+    int64_t depth = g->k_h * g->k_w * g->in_c, band_rows = conv2d_dw_rows(g);
+    int one_panel = g->out_c == LANES || g->out_c == PANEL; /* then dy is one as it is */
+    float *room = scratch, *panels = room + rows_under(g, band_rows) * columns_under(g) * g->in_c;
     for (int64_t n = begin; n < end; n++) {
         float *slot = a->partial + n / a->images_per_slot * (depth + 1) * g->out_c;
         const float *x = a->x + n * g->in_h * g->in_w * g->in_c;
-        const float *dy = a->dy + n * g->out_h * g->out_w * g->out_c;
-        int first = n % a->images_per_slot == 0;
-        sum_pixels(dy, g->out_h * g->out_w, g->out_c, slot + depth * g->out_c, !first);
         for (int64_t oy0 = 0; oy0 < g->out_h; oy0 += band_rows) {
-            int64_t rows = min64(band_rows, g->out_h - oy0);
-            const float *dy_band = dy + oy0 * g->out_w * g->out_c;
+            int64_t rows = min64(band_rows, g->out_h - oy0), pixels = rows * g->out_w;
+            const float *dy = a->dy + (n * g->out_h + oy0) * g->out_w * g->out_c;
+            int accumulate = n % a->images_per_slot > 0 || oy0 > 0;
             band in = cut_band(x, g->in_h, g->in_w, g->in_c, oy0 * g->stride_h - g->pad_top, -g->pad_left,
                                rows_under(g, rows), columns_under(g), room);
-            if (wide != g->out_c) widen(dy_band, rows * g->out_w, g->out_c, wide, widened);
-            conv2d_dw_band(g, &in, wide != g->out_c ? widened : dy_band, wide, rows, slot, !(first && oy0 == 0));
+            dw_band d = {g, in, one_panel ? dy : panels, rows, slot, accumulate};
+            sum_pixels(dy, pixels, g->out_c, slot + depth * g->out_c, accumulate);
+            if (!one_panel) pack_columns(dy, g->out_c, pixels, g->out_c, panels);
+            conv2d_dw_band(&d);
         }
     }
 }

@@ -89,21 +89,7 @@ static void multiply(const dense_block *d, coming *weights, float *copied) {
     }
 }
 
-/* ---- packing -------------------------------------------------------------------------------------------------- */
-
-/* packed[panel][k][step] = w[k][u] for `columns` columns u and `depth` rows k, zeros after the last column. */
-static void pack_columns(const float *w, int64_t units, int64_t depth, int64_t columns, float *packed) {
-    int64_t whole = columns / PANEL * PANEL, rest = columns - whole, step = panel_step(rest);
-    for (int64_t k = 0; k < depth; k++, w += units) {
-        float *to = packed + k * PANEL;
-        for (int64_t u = 0; u < whole; u += PANEL, to += depth * PANEL)
-            for (int j = 0; j < NV; j++) store(to + j * LANES, load(w + u + j * LANES));
-        if (!rest) continue;
-        to = packed + whole * depth + k * step;
-        for (int64_t u = 0; u < step; u += LANES)
-            store(to + u, load_n(w + whole + u, max64(0, min64(LANES, rest - u))));
-    }
-}
+/* ---- transposing ---------------------------------------------------------------------------------------------- */
 
 typedef float quad __attribute__((vector_size(16)));
 typedef int32_t quad_index __attribute__((vector_size(16)));
