@@ -77,12 +77,15 @@ class Conv2D(Op):
     def _way(self, x, w, step="forward"):
         """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd' (F(4x4, 3x3)), 'direct'."""
         k_h, k_w, in_c, out_c = w.shape
+        winograd = ((k_h, k_w) == (3, 3) and self.strides == self.dilation == (1, 1) and not strict()
+                    and min(in_c, out_c) >= WINOGRAD_CHANNELS)
+        if winograd and step == "dw":
+            return "winograd"  # as fast as tiles or faster: these sum over pixels, which have to be turned first
         if (self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles()
                 and tiles_suit(k_h * k_w, *((out_c, in_c) if step == "dx" else (in_c, out_c)), step)):
             return "tiles"
-        if (k_h, k_w) == (3, 3) and self.strides == self.dilation == (1, 1) and not strict():
-            if min(in_c, out_c) >= WINOGRAD_CHANNELS:
-                return "winograd"
+        if winograd:
+            return "winograd"
         return "direct"
 
     def outputs(self, x, w, b=None, *, keep):
