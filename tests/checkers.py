@@ -58,7 +58,8 @@ def check_accumulation(op, case, tier, build=None):
 
 def check_whole_numbers(op, case, tier, build=None):
     """On whole numbers, whose sums float32 holds exactly, forward and gradients are the reference's to the bit: with the
-    plain kernels, and on matrix tiles, since bfloat16 holds small ones too."""
+    plain kernels, and on matrix tiles, since bfloat16 holds small ones too. Winograd, which makes the gradients of 3x3
+    filters beside the tiles, rounds."""
     for strict in (True, False)[:1 + (tier == "amx")]:
         _check_whole_numbers(op, case, tier, build, strict)
 
@@ -78,7 +79,14 @@ def _check_whole_numbers(op, case, tier, build, strict):
     if op in ("max", "min"):  # their gradient is shared among equals, and a third is not whole
         return
     for name, got, wanted in _gradients(op, case, arrays, dy, run):
-        assert np.array_equal(got, wanted), f"gradient of {name} differs on whole numbers"
+        if not strict and name == "w" and _may_be_by_winograd(got.shape):
+            assert relative_error(got, wanted) <= FAST_TOLERANCE, f"gradient of {name} differs on whole numbers"
+        else:
+            assert np.array_equal(got, wanted), f"gradient of {name} differs on whole numbers"
+
+
+def _may_be_by_winograd(filters):
+    return filters[:2] == (3, 3) and min(filters[2:]) >= 16
 
 
 def _wanted(case):

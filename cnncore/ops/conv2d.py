@@ -8,7 +8,7 @@ FEW_SLOTS = 8  # ... and in as few as this where all of them would take more tha
 SLOT_BYTES, MOST_BYTES = 1 << 23, 1 << 25  # ... the first, and in even fewer from the second on
 WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
 # From which matrix tiles are faster: elements summed, these times the results of a pixel, and input channels of dw.
-TILE_DEPTH, TILE_PRODUCTS, TILE_CHANNELS = 16, 384, 16
+TILE_DEPTH, TILE_PRODUCTS, TILE_CHANNELS = 32, 384, 16
 
 _strict = False
 

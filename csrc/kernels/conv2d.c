@@ -131,6 +131,7 @@ KERNEL_RUN(conv2d) {
     int64_t bands = conv2d_bands(g), depth = g->k_h * g->k_w * g->in_c;
     int by_row = g->dilation_w == 1; /* a filter row is one run of floats */
     int64_t runs = by_row ? g->k_h : g->k_h * g->k_w, length = by_row ? g->k_w * g->in_c : g->in_c;
+    int few = by_row && !a->accumulate && few_tiles(g->stride_w * g->in_c, 1);
     int64_t *a_offset = scratch, *w_offset = a_offset + g->k_h * g->k_w;
     float *room = (float *)(w_offset + g->k_h * g->k_w);
     for (int64_t task = begin; task < end; task++) {
@@ -138,6 +139,10 @@ KERNEL_RUN(conv2d) {
         int64_t oy0 = tile_begin(g->out_h, bands, i), rows = tile_begin(g->out_h, bands, i + 1) - oy0;
         float *y = a->y + (n * g->out_h + oy0) * g->out_w * a->sides.y_step + a->sides.y_first;
         band in = read_band(a, n, oy0 * g->stride_h - g->pad_top, rows_under(g, rows), room);
+        if (few) {
+            conv2d_few(a, in.rows, in.row_step, rows, y);
+            continue;
+        }
         for (int64_t r = 0; r < runs; r++) {
             int64_t ky = by_row ? r : r / g->k_w, kx = by_row ? 0 : r % g->k_w;
             a_offset[r] = ky * g->dilation_h * in.row_step + kx * g->dilation_w * g->in_c;

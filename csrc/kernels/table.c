@@ -28,6 +28,8 @@
 #include "tiles.h"
 #endif
 
+#include "conv_few.c"
+
 #include "conv2d.c"
 #include "conv2d_dw.c"
 #if MATRIX_TILES
