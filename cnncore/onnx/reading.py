@@ -4,10 +4,11 @@ import re
 
 import numpy as np
 
-from cnncore.onnx import node_layers
+from cnncore.onnx import node_images, node_layers
 from cnncore.onnx.graph import package
 
 _MAX_NODES = 50_000
+_READERS = node_layers.READERS | node_images.READERS
 
 
 def load(filepath):
@@ -104,9 +105,12 @@ def _add(node, values, where):
         else:
             values[node.output[0]] = np.asarray(next(iter(attributes.values())))
         return
-    read = node_layers.READERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+    read = _READERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if read is None:
         raise ValueError(f"{where} must have operators that are known here. Received: {node.op_type} "
-                         f"{node.name[:80]!r}; those known are {', '.join(sorted(node_layers.READERS))}")
+                         f"{node.name[:80]!r}; those known are {', '.join(sorted(_READERS))}")
     sources = [values[name] if name else None for name in node.input]
-    values[node.output[0]] = read(attributes, *sources)
+    if node.op_type == "Split":
+        attributes.setdefault("num_outputs", len(node.output))
+    made = read(attributes, *sources)
+    values.update(zip(node.output, made if isinstance(made, tuple) else (made,)))
