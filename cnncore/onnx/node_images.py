@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from cnncore import layers, ops
-from cnncore.onnx.node_layers import FIRST, padded, padding_of
+from cnncore.onnx.node_layers import FIRST, check_size, padded, padding_of
 
 _LOWEST = float(np.finfo("float32").min)
 
@@ -63,6 +63,7 @@ def _beyond(attributes, x, size, strides):
 def _shares(lengths, borders, further, size, strides, counted):
     """What means of windows over zeros are multiplied by where these do not count: elements by those that count."""
     factor = np.ones(())
+    check_size([n + sum(border) + more for n, border, more in zip(lengths, borders, further)])
     for n, border, more, k, s in zip(lengths, borders, further, size, strides):
         counts = np.pad(np.ones(n), border, constant_values=float(counted))
         counts = np.lib.stride_tricks.sliding_window_view(np.pad(counts, (0, more)), k)[::s].sum(-1)
@@ -97,6 +98,7 @@ def _pad(attributes, x, pads=None, fill=None, axes=None):
             else ops.pad(x, widths, constant_values=0.0 if fill is None else float(fill))
     for axis, pair in enumerate(widths):
         if any(pair):
+            check_size([x.shape[axis] + sum(pair)])
             x = ops.take(x, np.pad(np.arange(x.shape[axis], dtype="int32"), pair, mode), axis)
     return x
 
@@ -129,7 +131,7 @@ def _resize(attributes, x, roi=None, scales=None, sizes=None):
         sizes = dict(zip(axes, np.ravel(sizes).tolist()))
         wanted = [sizes.get(axis, n) for axis, n in enumerate(lengths, 2)]
     kept = (scales or {}).get(1, 1) == 1 and (scales is not None or sizes.get(1, x.shape[1]) == x.shape[1])
-    if not kept or min(wanted) < 1:
+    if not kept or min(wanted) < 1 or min(lengths) < 1:
         raise ValueError(f"Resize is read where it keeps the channels. Received: {scales or sizes} for shape {x.shape}")
     even = all(m == n * (scales or {}).get(axis, m / n) for axis, (n, m) in enumerate(zip(lengths, wanted), 2))
     if rank == 4 and mode == "linear" and even and (places == "half_pixel"
@@ -138,6 +140,7 @@ def _resize(attributes, x, roi=None, scales=None, sizes=None):
     for axis, (n, m) in enumerate(zip(lengths, wanted), 2):
         if n == m:
             continue
+        check_size([m])
         at = _PLACES[places](np.arange(m), n, m, (scales or {}).get(axis, m / n))
         if mode == "nearest":
             x = ops.take(x, np.clip(_ROUNDINGS[rounds](at), 0, n - 1).astype("int32"), axis)

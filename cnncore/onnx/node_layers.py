@@ -8,7 +8,18 @@ from cnncore import layers, ops
 
 FIRST = {"data_format": "channels_first"}
 _FLOATS, _WHOLE = (1, 10, 11, 16), {6: "int32", 7: "int64", 9: "bool"}  # ONNX's numbers of types
+_MOST = 1 << 24
 _TWO_SIDED = {"Add": ops.add, "Sub": ops.subtract, "Mul": ops.multiply, "Div": ops.divide, "Pow": ops.power}
+
+
+def check_size(shape):
+    """Refuses to make a constant of this shape, rather than fill the memory.
+
+    Raises:
+        ValueError: it is too large.
+    """
+    if math.prod(shape) > _MOST:
+        raise ValueError(f"Constants that nodes make have at most {_MOST:,} numbers. Received: shape {tuple(shape)}")
 
 
 def made(layer, x, *weights):
@@ -121,6 +132,7 @@ def _instance_normalization(attributes, x, gamma, beta):
 def _response_normalization(attributes, x):
     """x by a power of the mean of squares of so many channels around: these are summed by a convolution."""
     size, channels = attributes["size"], x.shape[1]
+    check_size((channels, channels))
     source = np.arange(channels)[:, None] - np.arange(channels)  # from channel of x, to channel of the sum
     near = (source >= -((size - 1) // 2)) & (source <= size // 2)
     layer = layers.Conv2D(channels, 1, **FIRST)
@@ -201,6 +213,7 @@ def _two_sided(kind):
     def read(attributes, a, b):
         if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
             return _TWO_SIDED[kind](a, b)
+        check_size(np.broadcast_shapes(a.shape, b.shape))
         return np.asarray((np.floor_divide if kind == "Div" and a.dtype.kind == "i" else numpys[kind])(a, b))
 
     return read
@@ -223,7 +236,8 @@ def _folded(function):
 
 def _axes(attributes, axes, rank):
     """The axes that a node names by an attribute, or in newer files by an input, from 0 to the rank."""
-    return sorted(a % rank for a in (attributes["axes"] if axes is None else np.ravel(axes).tolist()))
+    axes = attributes["axes"] if axes is None else np.ravel(axes).tolist()
+    return sorted(range(rank)[axis] for axis in axes)
 
 
 def _squeeze(attributes, x, axes=None):
@@ -252,7 +266,10 @@ def _shape(attributes, x):
 def _gather(attributes, x, indices):
     axis = attributes.get("axis", 0)
     if isinstance(x, np.ndarray):
+        check_size((np.size(indices), *x.shape[:axis], *x.shape[axis + 1:]))
         return np.asarray(x.take(indices, axis))
+    if axis in (0, -len(x.shape)):
+        raise ValueError(f"Gather is read where it keeps the batch. Received: axis={axis}")
     return ops.take(x, np.asarray(indices, "int32"), axis)
 
 
@@ -268,6 +285,14 @@ def _split(attributes, x, sizes=None):
     ends = np.cumsum([0, *sizes]).tolist()
     before = (slice(None),) * (axis % len(x.shape))
     return tuple(x[(*before, slice(low, high))] for low, high in zip(ends, ends[1:]))
+
+
+def _tile(attributes, x, times):
+    times = tuple(np.ravel(times).tolist())
+    if isinstance(x, np.ndarray):
+        check_size([n * m for n, m in zip(x.shape, times, strict=True)])
+        return np.tile(x, times)
+    return ops.tile(x, times)
 
 
 def _cast(attributes, x):
@@ -291,7 +316,7 @@ READERS = {
     "Clip": _clip, "Slice": _slice, "Split": _split, "Gather": _gather, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze,
     "Shape": _shape, "Cast": _cast, "PRelu": _prelu, "Shrink": _shrink,
     "Celu": lambda a, x: ops.celu(x, a.get("alpha", 1.0)), "Where": lambda a, *xs: ops.where(*xs),
-    "Tile": lambda a, x, times: ops.tile(x, tuple(np.ravel(times).tolist())),
+    "Tile": _tile,
     **{kind: _two(function) for kind, function in {"Less": ops.less, "Greater": ops.greater, "Equal": ops.equal,
                                                    "LessOrEqual": ops.less_equal,
                                                    "GreaterOrEqual": ops.greater_equal}.items()},

@@ -6,8 +6,10 @@ import numpy as np
 
 from cnncore.onnx import node_images, node_layers
 from cnncore.onnx.graph import package
+from cnncore.utils.budget import weight_budget
 
 _MAX_NODES = 50_000
+_MORE_BYTES = 1 << 26  # of weights that no file has values for, such as those of LRN
 _READERS = node_layers.READERS | node_images.READERS
 
 
@@ -47,12 +49,9 @@ def load(filepath):
                              f"with shape {shape} and type {kind.elem_type}")
         inputs.append(layers.Input(shape[1:], name=re.sub(r"\W", "_", given.name) or None))
         values[given.name] = inputs[-1]
-    for node in graph.node:
-        try:
-            _add(node, values, where)
-        except (TypeError, IndexError, KeyError, AttributeError, OverflowError, ArithmeticError, MemoryError) as error:
-            raise ValueError(f"{where} must hold nodes whose attributes fit. Received: {node.op_type} "
-                             f"{node.name[:80]!r}, of which it is said: {error!r}") from error
+    with weight_budget(2 * graph.ByteSize() + _MORE_BYTES, where):
+        for node in graph.node:
+            _try_to_add(node, values, where)
     missing = [one.name for one in graph.output if one.name not in values]
     if missing or not inputs or not graph.output:
         raise ValueError(f"{where} must have inputs, and nodes that make its outputs. Received: {len(inputs)} inputs, and "
@@ -95,6 +94,20 @@ def _array(tensor, where):
     return array.astype("float32") if array.dtype.kind == "f" else array
 
 
+def _try_to_add(node, values, where):
+    """The same as `_add`, with the file and the node in every message."""
+    try:
+        _add(node, values, where)
+    except ValueError as error:
+        if str(error).startswith(where):
+            raise
+        raise ValueError(f"{where} must hold nodes that can be read. Received: {node.op_type} {node.name[:80]!r}, of which "
+                         f"it is said: {error}") from None
+    except (TypeError, IndexError, KeyError, AttributeError, OverflowError, ArithmeticError, MemoryError) as error:
+        raise ValueError(f"{where} must hold nodes whose attributes fit. Received: {node.op_type} "
+                         f"{node.name[:80]!r}, of which it is said: {error!r}") from error
+
+
 def _add(node, values, where):
     """Puts what a node makes among the values."""
     onnx = package()
@@ -111,6 +124,6 @@ def _add(node, values, where):
                          f"{node.name[:80]!r}; those known are {', '.join(sorted(_READERS))}")
     sources = [values[name] if name else None for name in node.input]
     if node.op_type == "Split":
-        attributes.setdefault("num_outputs", len(node.output))
+        attributes["num_outputs"] = len(node.output)
     made = read(attributes, *sources)
     values.update(zip(node.output, made if isinstance(made, tuple) else (made,)))
