@@ -133,6 +133,8 @@ def _resize(attributes, x, roi=None, scales=None, sizes=None):
     kept = (scales or {}).get(1, 1) == 1 and (scales is not None or sizes.get(1, x.shape[1]) == x.shape[1])
     if not kept or min(wanted) < 1 or min(lengths) < 1:
         raise ValueError(f"Resize is read where it keeps the channels. Received: {scales or sizes} for shape {x.shape}")
+    for n, m in zip(lengths, wanted):
+        check_size([n, m])
     even = all(m == n * (scales or {}).get(axis, m / n) for axis, (n, m) in enumerate(zip(lengths, wanted), 2))
     if rank == 4 and mode == "linear" and even and (places == "half_pixel"
                                                     or places == "pytorch_half_pixel" and min(wanted) > 1):
@@ -140,7 +142,6 @@ def _resize(attributes, x, roi=None, scales=None, sizes=None):
     for axis, (n, m) in enumerate(zip(lengths, wanted), 2):
         if n == m:
             continue
-        check_size([m])
         at = _PLACES[places](np.arange(m), n, m, (scales or {}).get(axis, m / n))
         if mode == "nearest":
             x = ops.take(x, np.clip(_ROUNDINGS[rounds](at), 0, n - 1).astype("int32"), axis)

@@ -47,7 +47,7 @@ def load(filepath):
         if len(shape) < 2 or kind.elem_type not in (1, 10, 11):
             raise ValueError(f"{where} must take batches of floating-point numbers. Received: the input {given.name!r} "
                              f"with shape {shape} and type {kind.elem_type}")
-        inputs.append(layers.Input(shape[1:], name=re.sub(r"\W", "_", given.name) or None))
+        inputs.append(layers.Input(shape[1:], name=_word(given.name) or None))
         values[given.name] = inputs[-1]
     with weight_budget(2 * graph.ByteSize() + _MORE_BYTES, where):
         for node in graph.node:
@@ -57,9 +57,14 @@ def load(filepath):
         raise ValueError(f"{where} must have inputs, and nodes that make its outputs. Received: {len(inputs)} inputs, and "
                          f"no node for {missing[:5]}")
     outputs = [values[one.name] for one in graph.output]
-    name = re.sub(r"\W", "_", graph.name)[:80]
+    name = _word(graph.name)[:80]
     return Model(inputs[0] if len(inputs) == 1 else inputs, outputs[0] if len(outputs) == 1 else outputs,
                  name=name if re.match("[A-Za-z]", name) else "onnx_model")
+
+
+def _word(name):
+    """A name in letters, digits and underscores; protobuf hands out bytes where it is damaged."""
+    return re.sub(r"\W", "_", name if isinstance(name, str) else name.decode(errors="replace"))
 
 
 def _parsed(path, where):
