@@ -286,7 +286,7 @@ def test_parts_are_drawn_as_often_as_they_should_be():
     (lambda: layers.RandomGaussianBlur(kernel_size=4), "kernel_size must be odd"),
     (lambda: layers.RandomPerspective(scale=2), "scale must be a number from 0 to 1"),
     (lambda: layers.MixUp(0), "alpha must be above 0"),
-    (lambda: layers.RandAugment(num_ops=0), "num_ops must be a whole number of 1 or more"),
+    (lambda: layers.RandAugment(num_ops=0), "num_ops must be a whole number from 1 to 32"),
     (lambda: layers.AutoContrast(255), "value_range is the smallest and the largest"),
     (lambda: layers.RandomHue(0.5)(np.zeros((2, 4, 4, 1), "float32")), "3 channels. Received: shape"),
     (lambda: layers.RandomGrayscale()(np.zeros((4, 4), "float32")), "takes images"),

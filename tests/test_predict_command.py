@@ -133,6 +133,8 @@ def test_other_photos_are_named_where_one_cannot_be_read(photo, tmp_path, capsys
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--model", "resnet"], "use one of alexnet, "), (["--model", "nowhere.keras"], "nowhere.keras"),
     (["--model", "squeezenet"], "not published"), (["--model", "vgg16"], "could not be downloaded"),
+    (["--model", "vgg16"], "Or give --weights FILE."),
+    (["--model", "{}/own.weights.h5"], "use --model NAME --weights"), (["--model", "{}/own.h5"], "Or give --labels FILE."),
     (["--model", "vgg16", "--alpha", "0.5"], "--alpha goes with MobileNets"),
     (["--alpha", "0.3"], "alpha of 0.25"), (["--model", "vgg16", "--pixels", "0-1"], "prepares photos by its own"),
     (["--model", "resnet20", "--weights", "nowhere.h5"], "no such file"),
@@ -143,13 +145,15 @@ def test_other_photos_are_named_where_one_cannot_be_read(photo, tmp_path, capsys
     (["--model", "{}/vectors.keras"], "A model for photos takes")])
 def test_what_does_not_fit_is_refused_in_words(arguments, words, photo, tmp_path, capsys):
     network().save(tmp_path / "model.keras")
+    network().save_weights(tmp_path / "own.weights.h5")
+    network(1000).save(tmp_path / "own.h5")
     (tmp_path / "two.txt").write_text("cat\ndog\n")
     (tmp_path / "damaged.json").write_text("{")
     cnncore.Sequential([cnncore.Input((4,)), layers.Dense(3)]).save(tmp_path / "vectors.keras")
     assert run(photo, *(argument.replace("{}", str(tmp_path)) for argument in arguments)) == 1
     out, err = capsys.readouterr()
     said = err[err.index("cnncore: "):]  # progress may come before
-    assert words in said and "%" not in out
+    assert words in said and "%" not in out and photo not in out
 
 
 def test_no_network_is_loaded_where_there_is_no_photo(capsys):

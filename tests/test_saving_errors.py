@@ -107,3 +107,22 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path):
     for save, name in ((model.save, "a.keras"), (model.save_weights, "a.weights.h5"), (model.save, "a.h5")):
         with pytest.raises(FileNotFoundError, match="make this one first, with os.makedirs: '.*nowhere'"):
             save(tmp_path / "nowhere" / name)
+
+
+@pytest.mark.parametrize("layer, key, value", [
+    (layers.Resizing(4, 4), "height", 1 << 29), (layers.Resizing(4, 4, interpolation="area"), "width", 1 << 27),
+    (layers.UpSampling2D(2, interpolation="bilinear"), "size", [1 << 27, 2]),
+    (layers.AdaptiveAveragePooling2D(2), "output_size", [1 << 28, 2]),
+    (layers.AdaptiveMaxPooling2D(3), "output_size", [2, 1 << 28]),
+    (layers.SpatialPyramidPooling2D((2, 1)), "levels", list(range(1, 100_000))),
+    (layers.RandAugment(), "num_ops", 1 << 28), (layers.AugMix(), "num_chains", 1 << 28),
+    (layers.AugMix(), "chain_depth", 1 << 28),
+    (layers.ContrastLimitedAdaptiveHistogramEqualization(), "tile_grid_size", [1 << 28, 8])],
+    ids=lambda value: getattr(value, "name", None))
+def test_layers_that_would_compute_for_ever_or_fill_the_memory_are_refused(layer, key, value, tmp_path):
+    models.Sequential([layers.Input((8, 8, 3)), layer]).save(tmp_path / "bad.keras")
+    edit(tmp_path / "bad.keras", set_first(type(layer).__name__, key, value))
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="(?i)at most|from 1 to"):
+        saving.load_model(tmp_path / "bad.keras")
+    assert time.perf_counter() - start < 2

@@ -173,3 +173,45 @@ def test_names_of_ones_own_may_be_given_where_keras_names_may():
     assert layer.activation is doubled and isinstance(model.optimizer, Slow)
     with pytest.raises(ValueError, match="Received: 'doubled'"):
         cnncore.layers.Dense(1, activation="doubled")
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_functions_made_within_others_are_saved_by_name_and_passed_when_loading(ending, tmp_path):
+    def square(x):
+        return x * x
+
+    def distance(y_true, y_pred):
+        return cnncore.ops.mean(cnncore.ops.abs(y_true - y_pred), axis=-1)
+
+    path, x, y = tmp_path / f"model{ending}", rng.normal(size=(8, 4)), rng.normal(size=(8, 2))
+    model = models.Sequential([layers.Input((4,)), layers.Dense(2, activation=square)])
+    model.compile("adam", distance, metrics=[distance])
+    model.fit(x, y, verbose=0)
+    model.save(path)
+    with pytest.raises(ValueError, match="function 'square'.*custom_objects"):
+        saving.load_model(path)
+    again = saving.load_model(path, custom_objects={"square": square, "distance": distance})
+    assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    theirs = keras.saving.load_model(path, custom_objects={
+        "square": lambda x: x * x, "distance": lambda y, p: keras.ops.mean(keras.ops.abs(y - p), axis=-1)})
+    assert_close(theirs.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_weights_alone_are_written_in_the_layout_of_keras_2_which_keras_reads_by_order_and_by_name(tmp_path):
+    def body(k):
+        return [k.layers.Input((8, 8, 3)), k.layers.Conv2D(4, 3, name="conv"), k.layers.BatchNormalization(name="norm"),
+                k.layers.Flatten()]
+
+    ours = models.Sequential([*body(cnncore), layers.Dense(2, name="old")])
+    shake(ours)
+    ours.save_weights(tmp_path / "a.h5")
+    theirs = keras.Sequential([*body(keras), keras.layers.Dense(2, name="old")])
+    theirs.load_weights(tmp_path / "a.h5")
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    again = models.Sequential([*body(cnncore), layers.Dense(5, name="new")])
+    again.load_weights(tmp_path / "a.h5", by_name=True)
+    for a, b in zip(ours.get_weights()[:6], again.get_weights()[:6], strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=r"a\.h5.*whole model"):
+        saving.load_model(tmp_path / "a.h5")

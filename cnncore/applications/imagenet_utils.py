@@ -12,6 +12,7 @@ from cnncore.tensor import Tensor
 
 _INDEX = ("imagenet_class_index.json", "https://storage.googleapis.com/download.tensorflow.org/data/"
           "imagenet_class_index.json", "c2c37ea517e94d9795004a39431a14cb")
+OTHERWISE = " Or pass them, or the file's path, as class_index."  # where they cannot be had
 # (factor, means, deviations) of pixels after the order of the channels was reversed, or not
 _MODES = {
     "caffe": (1.0, (103.939, 116.779, 123.68), None),
@@ -174,7 +175,7 @@ def _index_path():
         return Path(get_file(name, source, cache_subdir="models", file_hash=known))
     except OSError as error:
         raise OSError(advice("The names of ImageNet's classes are", {name: source}, folders(), error)
-                      + " Or pass them, or the file's path, as class_index.") from None
+                      + OTHERWISE) from None
 
 
 @functools.lru_cache(maxsize=4)

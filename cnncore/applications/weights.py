@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
+OTHERWISE = " Or use weights=None, for random ones, or weights=PATH."  # where they cannot be had
 _TAIL = "_weights_tf_dim_ordering_tf_kernels"
 
 
@@ -83,4 +84,4 @@ def imagenet(network, include_top):
         return get_file(name, source, cache_subdir="models", file_hash=network.hashes[which])
     except OSError as error:
         raise OSError(advice(f"The ImageNet weights {name} are", {name: source}, folders(), error)
-                      + " Or use weights=None, for random ones, or weights=PATH.") from None
+                      + OTHERWISE) from None

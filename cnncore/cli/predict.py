@@ -39,6 +39,22 @@ def run(options):
     if not any(os.path.exists(path) for path in options.photos):  # rather than load or download a network for nothing
         print(f"cnncore: there is no photo {', '.join(map(str, options.photos))}", file=sys.stderr)
         return 1
+    try:
+        return predict(options)
+    except OSError as error:
+        raise OSError(_in_options(str(error))) from None
+
+
+def _in_options(message):
+    """A message with options of the command line where it advises arguments."""
+    from cnncore.applications import imagenet_utils, weights
+
+    return message.replace(weights.OTHERWISE, " Or give --weights FILE.").replace(imagenet_utils.OTHERWISE,
+                                                                                  " Or give --labels FILE.")
+
+
+def predict(options):
+    """Prints what each photo shows; returns the exit status."""
     model, prepare, says = from_file(options) if options.model.endswith(_MODELS) else from_applications(options)
     rows, columns, channels = shape_of(model)
     names = labels(options.labels, model.output_shape[-1])
@@ -53,8 +69,9 @@ def run(options):
             failed = True
             continue
         scores = model.predict(prepare(image[None]), verbose=0)
+        classes = best(scores, names, options.top)
         console.print(path, style="bold")
-        console.print(table(best(scores, names, options.top), ascii_only=not console.encoding.startswith("utf")))
+        console.print(table(classes, ascii_only=not console.encoding.startswith("utf")))
     return 1 if failed else 0
 
 
@@ -122,7 +139,13 @@ def from_file(options):
         if getattr(options, option) is not None:
             raise ValueError(f"--{option} goes with the name of a network. Received: --{option} "
                              f"{getattr(options, option)} with the file {options.model}")
-    model = saving.load_model(options.model, compile=False)
+    try:
+        model = saving.load_model(options.model, compile=False)
+    except ValueError as error:
+        if "whole model" in str(error):
+            raise ValueError(f"--model is a network's name or the file of a whole model. Received: {options.model}, which "
+                             f"holds weights alone; use --model NAME --weights {options.model}") from None
+        raise
     own = any(isinstance(layer, (layers.Rescaling, layers.Normalization)) for layer in model._walk())
     pixels = options.pixels or ("0-255" if own else "0-1")
     chosen = "" if options.pixels else "; --pixels says otherwise"

@@ -3,11 +3,11 @@ import math
 import numbers
 
 
-def whole(value, layer, argument, least=1):
-    """A whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value < 2**31:
-        raise ValueError(f"{layer}: {argument} must be a whole number of {least} or more. Received: "
-                         f"{argument}={value!r}")
+def whole(value, layer, argument, least=1, most=2**31 - 1):
+    """A whole number between two."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
+        limits = f"of {least} or more" if most == 2**31 - 1 else f"from {least} to {most}"
+        raise ValueError(f"{layer}: {argument} must be a whole number {limits}. Received: {argument}={value!r}")
     return int(value)
 
 

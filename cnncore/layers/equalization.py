@@ -126,6 +126,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ChangingLayer):
         self.value_range = value_bounds(value_range, kind)
         self.clip_limit = checks.number(clip_limit, kind, "clip_limit")
         self.tile_grid_size = checks.sizes(tile_grid_size, kind, "tile_grid_size")
+        if max(self.tile_grid_size) > 256:
+            raise ValueError(f"{kind}: tile_grid_size is at most 256 each way. Received: tile_grid_size={tile_grid_size!r}")
 
     def _change(self, x, drawn):
         x = between(x, self.value_range, (0, 255))

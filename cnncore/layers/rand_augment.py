@@ -15,6 +15,8 @@ from cnncore.layers.random_color import (
 from cnncore.layers.random_image import RandomImageLayer, bounds, one_of, value_bounds
 from cnncore.ops.random import random_beta, random_integers, random_log_gamma
 
+_MOST = 32  # layers one after another, or beside each other
+
 
 class _Choosing(RandomImageLayer):
     """What both share: layers to choose from, which draw from this layer's numbers."""
@@ -93,7 +95,7 @@ class RandAugment(_Choosing):
     def __init__(self, value_range=(0, 255), num_ops=2, factor=0.5, interpolation="bilinear", seed=None,
                  data_format=None, **kwargs):
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
-        self.num_ops = checks.whole(num_ops, "RandAugment", "num_ops")
+        self.num_ops = checks.whole(num_ops, "RandAugment", "num_ops", most=_MOST)
         self._choices = self._among((
             "random_shear", "random_translation", "random_rotation", "random_brightness", "random_color_degeneration",
             "random_contrast", "random_sharpness", "random_posterization", "solarization", "auto_contrast",
@@ -141,8 +143,8 @@ class AugMix(_Choosing):
     def __init__(self, value_range=(0, 255), num_chains=3, chain_depth=3, factor=0.3, alpha=1.0, all_ops=True,
                  interpolation="bilinear", seed=None, data_format=None, **kwargs):
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
-        self.num_chains = checks.whole(num_chains, "AugMix", "num_chains")
-        self.chain_depth = checks.whole(chain_depth, "AugMix", "chain_depth")
+        self.num_chains = checks.whole(num_chains, "AugMix", "num_chains", most=_MOST)
+        self.chain_depth = checks.whole(chain_depth, "AugMix", "chain_depth", most=_MOST)
         self.alpha, self.all_ops = checks.number(alpha, "AugMix", "alpha"), bool(all_ops)
         if not alpha:
             raise ValueError("AugMix: alpha must be above 0. Received: alpha=0")

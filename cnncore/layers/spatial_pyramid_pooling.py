@@ -38,6 +38,8 @@ class SpatialPyramidPooling2D(Spatial):
             raise ValueError(f"{kind}: levels is a list of whole numbers, one for each level. Received: "
                              f"levels={levels!r}; use (6, 3, 2, 1), say")
         self.levels = tuple(checks.whole(level, kind, "each of levels") for level in levels)
+        if sum(self.levels) > 1024:
+            raise ValueError(f"{kind}: levels add up to at most 1,024. Received: {sum(self.levels):,}")
         self._set_format(data_format)
 
     def _images(self, x):

@@ -18,7 +18,7 @@ class Value(NamedTuple):
 
 _UNARY = {"sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus", "softsign": "Softsign", "exponential": "Exp",
           "exp": "Exp", "mish": "Mish", "relu": "Relu", "sqrt": "Sqrt", "abs": "Abs", "absolute": "Abs",
-          "negative": "Neg", "log": "Log"}
+          "negative": "Neg", "log": "Log", "erf": "Erf", "reciprocal": "Reciprocal"}
 _BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "true_divide": "Div", "power": "Pow",
            "maximum": "Max", "minimum": "Min", "matmul": "MatMul"}
 
@@ -79,13 +79,18 @@ def activate(g, function, x, rank):
 
 def write_operation(g, layer, sources):
     """A function of cnncore.ops on values and constants."""
-    names = [s.name if isinstance(s, Value) else _number(g, s) for s in sources]
     kind, options = layer.function, layer.options
+    if kind in _OPERATIONS and isinstance(sources[0], Value):
+        return _OPERATIONS[kind](g, options, *sources)
+    names = [s.name if isinstance(s, Value) else _number(g, s) for s in sources]
     if kind in _BINARY and len(names) == 2:
         return g.add(_BINARY[kind], *names)
     rank = len(sources[0].shape) if isinstance(sources[0], Value) else 0
     if kind in ("relu", "relu6", "silu", "swish", "hard_sigmoid", "hard_silu", "sigmoid", "tanh", "softplus", "exp", "sqrt",
-                "abs", "absolute", "negative", "log", "elu", "selu") and options.get("alpha", 1.0) == 1.0:
+                "abs", "absolute", "negative", "log", "elu", "selu", "erf", "reciprocal") \
+            and options.get("alpha", 1.0) == 1.0:
+        return activate(g, kind, names[0], rank)
+    if kind == "gelu" and not options.get("approximate"):
         return activate(g, kind, names[0], rank)
     if kind in ("softmax", "log_softmax"):
         return g.add("Softmax" if kind == "softmax" else "LogSoftmax", names[0], axis=_axis(options.get("axis"), -1))
@@ -100,6 +105,59 @@ def write_operation(g, layer, sources):
         return g.add("Concat", *names, axis=_axis(options.get("axis"), 0))
     raise ValueError(f"ONNX files are written with the operations of docs/files.md. Received: {kind!r} in "
                      f"{layer.name!r}; use a layer for it")
+
+
+def _clip(g, options, x):
+    ends = [None if end is None or np.isinf(end) else end for end in (options["x_min"], options["x_max"])]
+    return g.each("Clip", x.name, *("" if end is None else _number(g, end) for end in ends))
+
+
+def _pad(g, options, x, fill=None):
+    widths = options["pad_width"]
+    if isinstance(widths, int) or all(isinstance(n, int) for n in widths):
+        widths = [[widths, widths] if isinstance(widths, int) else widths] * len(x.shape)
+    widths = list(widths) * (len(x.shape) if len(widths) == 1 else 1)
+    if options["mode"] == "constant":
+        return g.add("Pad", x.name, g.whole(*(n for ends in zip(*widths) for n in ends)), _number(g, fill or 0.0))
+    made = x
+    for axis, pair in enumerate(widths):
+        if any(pair):
+            places = np.pad(np.arange(_whole_length(x, axis)), pair, options["mode"])
+            made = Value(g, _take(g, {"axis": axis}, made, places), x.shape, x.dtype)
+    return made.name
+
+
+def _whole_length(x, axis):
+    if x.shape[axis] is None:
+        raise ValueError("ONNX files hold borders and places along axes of known length. Received: axis "
+                         f"{axis} of shape {x.shape}; give the model an Input with all lengths")
+    return x.shape[axis]
+
+
+def _take(g, options, x, indices):
+    axis, indices = options.get("axis"), indices.numpy() if hasattr(indices, "numpy") else indices
+    if not isinstance(indices, np.ndarray) or axis is None:
+        raise ValueError("ONNX files hold `take` along an axis, at places in an array. Received: "
+                         f"axis={axis}, {type(indices).__name__}")
+    return g.add("Gather", x.name, g.constant(indices.astype("int64")), axis=axis)
+
+
+def _getitem(g, options, x, *index):
+    if not all(isinstance(part, slice) or part is Ellipsis for part in index):
+        raise ValueError(f"ONNX files hold indices of slices alone. Received: {index}; use ops.take along an axis")
+    at = index.index(Ellipsis) if Ellipsis in index else len(index)
+    axes = [*range(at), *range(len(x.shape) - len(index) + at + 1, len(x.shape))]
+    cuts = [(axis, part) for axis, part in zip(axes, (*index[:at], *index[at + 1:])) if part != slice(None)]
+    if not cuts:
+        return x.name
+    most = np.iinfo("int64").max
+    steps = [part.step or 1 for _, part in cuts]
+    starts = [(0 if step > 0 else most) if part.start is None else part.start for step, (_, part) in zip(steps, cuts)]
+    ends = [(most if step > 0 else -most) if part.stop is None else part.stop for step, (_, part) in zip(steps, cuts)]
+    return g.add("Slice", x.name, g.whole(*starts), g.whole(*ends), g.whole(*(axis for axis, _ in cuts)), g.whole(*steps))
+
+
+_OPERATIONS = {"clip": _clip, "pad": _pad, "take": _take, "getitem": _getitem, "get_item": _getitem}
 
 
 def _axis(given, default):

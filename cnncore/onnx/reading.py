@@ -4,10 +4,13 @@ import re
 
 import numpy as np
 
-from cnncore.onnx import node_layers
+from cnncore.onnx import node_images, node_layers
 from cnncore.onnx.graph import package
+from cnncore.utils.budget import weight_budget
 
 _MAX_NODES = 50_000
+_MORE_BYTES = 1 << 26  # of weights that no file has values for, such as those of LRN
+_READERS = node_layers.READERS | node_images.READERS
 
 
 def load(filepath):
@@ -44,22 +47,24 @@ def load(filepath):
         if len(shape) < 2 or kind.elem_type not in (1, 10, 11):
             raise ValueError(f"{where} must take batches of floating-point numbers. Received: the input {given.name!r} "
                              f"with shape {shape} and type {kind.elem_type}")
-        inputs.append(layers.Input(shape[1:], name=re.sub(r"\W", "_", given.name) or None))
+        inputs.append(layers.Input(shape[1:], name=_word(given.name) or None))
         values[given.name] = inputs[-1]
-    for node in graph.node:
-        try:
-            _add(node, values, where)
-        except (TypeError, IndexError, KeyError, AttributeError, OverflowError, ArithmeticError, MemoryError) as error:
-            raise ValueError(f"{where} must hold nodes whose attributes fit. Received: {node.op_type} "
-                             f"{node.name[:80]!r}, of which it is said: {error!r}") from error
+    with weight_budget(2 * graph.ByteSize() + _MORE_BYTES, where):
+        for node in graph.node:
+            _try_to_add(node, values, where)
     missing = [one.name for one in graph.output if one.name not in values]
     if missing or not inputs or not graph.output:
         raise ValueError(f"{where} must have inputs, and nodes that make its outputs. Received: {len(inputs)} inputs, and "
                          f"no node for {missing[:5]}")
     outputs = [values[one.name] for one in graph.output]
-    name = re.sub(r"\W", "_", graph.name)[:80]
+    name = _word(graph.name)[:80]
     return Model(inputs[0] if len(inputs) == 1 else inputs, outputs[0] if len(outputs) == 1 else outputs,
                  name=name if re.match("[A-Za-z]", name) else "onnx_model")
+
+
+def _word(name):
+    """A name in letters, digits and underscores; protobuf hands out bytes where it is damaged."""
+    return re.sub(r"\W", "_", name if isinstance(name, str) else name.decode(errors="replace"))
 
 
 def _parsed(path, where):
@@ -94,6 +99,20 @@ def _array(tensor, where):
     return array.astype("float32") if array.dtype.kind == "f" else array
 
 
+def _try_to_add(node, values, where):
+    """The same as `_add`, with the file and the node in every message."""
+    try:
+        _add(node, values, where)
+    except ValueError as error:
+        if str(error).startswith(where):
+            raise
+        raise ValueError(f"{where} must hold nodes that can be read. Received: {node.op_type} {node.name[:80]!r}, of which "
+                         f"it is said: {error}") from None
+    except (TypeError, IndexError, KeyError, AttributeError, OverflowError, ArithmeticError, MemoryError) as error:
+        raise ValueError(f"{where} must hold nodes whose attributes fit. Received: {node.op_type} "
+                         f"{node.name[:80]!r}, of which it is said: {error!r}") from error
+
+
 def _add(node, values, where):
     """Puts what a node makes among the values."""
     onnx = package()
@@ -104,9 +123,12 @@ def _add(node, values, where):
         else:
             values[node.output[0]] = np.asarray(next(iter(attributes.values())))
         return
-    read = node_layers.READERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+    read = _READERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if read is None:
         raise ValueError(f"{where} must have operators that are known here. Received: {node.op_type} "
-                         f"{node.name[:80]!r}; those known are {', '.join(sorted(node_layers.READERS))}")
+                         f"{node.name[:80]!r}; those known are {', '.join(sorted(_READERS))}")
     sources = [values[name] if name else None for name in node.input]
-    values[node.output[0]] = read(attributes, *sources)
+    if node.op_type == "Split":
+        attributes["num_outputs"] = len(node.output)
+    made = read(attributes, *sources)
+    values.update(zip(node.output, made if isinstance(made, tuple) else (made,)))

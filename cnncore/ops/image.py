@@ -28,6 +28,9 @@ FILLS = {"constant": "grid-constant", "nearest": "nearest", "reflect": "reflect"
           "wrap": "grid-wrap"}  # Keras's words, and what its backends do
 
 
+_MOST = 1 << 26  # numbers of a table from which resizing takes its weights
+
+
 class Affine(Op):
     """y[n, oy, ox] = x[n] at row t0 oy + t1 ox + t2 and column t3 oy + t4 ox + t5, t = transform[n]."""
 
@@ -67,6 +70,9 @@ class Resample(Op):
         if x.dtype != "float32" or len(x.shape) != 4:
             raise ValueError(f"resize takes float32 images (batch, height, width, channels). Received: shape {x.shape}, "
                              f"{x.dtype}")
+        if x.shape[self.axis] * self.length > _MOST:
+            raise ValueError(f"resize takes lengths whose product is at most {_MOST:,}. Received: {x.shape[self.axis]} "
+                             f"pixels that become {self.length}")
         return [Spec((*x.shape[:self.axis], self.length, *x.shape[self.axis + 1:]))]
 
     def forward(self, empty, inputs, outputs):

@@ -110,6 +110,9 @@ def conv_transpose(inputs, kernel, strides=1, padding="valid", output_padding=No
 
 # ---- as many windows as are asked for ----------------------------------------------------------------------------
 
+_WINDOWS = 4096  # each is an operation of its own
+
+
 def window(length, parts, i):
     """(begin, end) of the i-th of `parts` windows that cover an axis, and overlap where they cannot divide it."""
     return length * i // parts, -(-length * (i + 1) // parts)
@@ -140,6 +143,9 @@ def adaptive_max_pool(inputs, output_size, data_format=None):
     """The maxima of as many windows along each spatial axis as `output_size` says."""
     x = _Spatial("adaptive_max_pool", inputs, data_format)
     y, sizes = x.images, _output_size(x, output_size)
+    if max(sizes) > _WINDOWS:
+        raise ValueError(f"adaptive_max_pool has at most {_WINDOWS:,} windows along an axis. Received: output_size="
+                         f"{output_size!r}")
     if all(length % size == 0 for length, size in zip(y.shape[1:3], sizes)):
         return x.back(max_pool2d(y, [length // size for length, size in zip(y.shape[1:3], sizes)]))
     for axis, size in enumerate(sizes, 1):

@@ -1,4 +1,4 @@
-"""Writing whole models as the HDF5 files of Keras 1 and 2, which scripts name 'model.h5'."""
+"""Writing models, or their weights alone, as the HDF5 files of Keras 1 and 2, which scripts name 'model.h5'."""
 import json
 
 import numpy as np
@@ -29,6 +29,16 @@ def pack(model, include_optimizer=True):
             file.attrs["training_config"] = json.dumps(_training(model)).encode()
             state = [(v.path, v.numpy()) for v in optimizer.variables]
             _write_arrays(file.create_group("optimizer_weights"), state)
+        file.flush()
+        return file.id.get_file_image()
+
+
+def pack_weights(model):
+    """The bytes of an HDF5 file of a built model's weights alone."""
+    import h5py
+
+    with h5py.File("model", "w", driver="core", backing_store=False) as file:
+        _write_weights(file, model)
         file.flush()
         return file.id.get_file_image()
 

@@ -30,7 +30,8 @@ class Saveable:
         """Saves the weights, and the optimizer's state where there is one, in Keras's layout.
 
         Args:
-            filepath: string or path that ends in '.weights.h5' or '.safetensors'.
+            filepath: string or path that ends in '.weights.h5' or '.safetensors', or in '.h5' for weights alone in the
+                layout of Keras 1 and 2, which can be loaded by name.
             overwrite: whether a file of that name may be replaced.
             max_shard_size: only None is supported: weights are one file.
 
@@ -196,7 +197,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
 
     Args:
         model: a built model.
-        filepath: string or path that ends in '.weights.h5' or '.safetensors'.
+        filepath: string or path that ends in '.weights.h5' or '.safetensors', or in '.h5' for weights alone in the
+            layout of Keras 1 and 2, which can be loaded by name.
         overwrite: whether a file of that name may be replaced.
         max_shard_size: only None is supported: weights are one file.
         **kwargs: none are known.
@@ -206,19 +208,20 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         FileExistsError: there is such a file and `overwrite` is False.
         OSError: the file cannot be written; the old one is unchanged.
     """
-    from cnncore.saving import atomic, h5_store, safetensors, state
+    from cnncore.saving import atomic, h5_store, legacy_h5_write, safetensors, state
 
     if max_shard_size is not None or kwargs:
         raise ValueError("Weights are saved with filepath and overwrite, in one file. Received: "
                          f"{', '.join(kwargs) or f'max_shard_size={max_shard_size!r}'}; leave it out")
-    path = _check_path(filepath, (".weights.h5", ".safetensors"), "Weights are saved in a file that ends in "
-                       "'.weights.h5' or '.safetensors'")
+    path = _check_path(filepath, (".weights.h5", ".safetensors", ".h5", ".hdf5"), "Weights are saved in a file that ends "
+                       "in '.weights.h5' or '.safetensors', or in '.h5'")
     _check_built(model, "saved")
     _check_overwrite(path, overwrite)
     if path.endswith(".safetensors"):
         safetensors.write(path, state.entries(model))
         return
-    data = h5_store.pack(state.entries(model))
+    modern = path.endswith(".weights.h5")
+    data = h5_store.pack(state.entries(model)) if modern else legacy_h5_write.pack_weights(model)
     atomic.write_bytes(path, [data, h5_store.trailer(data)])
 
 

@@ -80,10 +80,10 @@ def _serialize_function(function):
     name = registry.get_registered_name(function)
     if registry.room_of(function) is not None:
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
-    if not name or not name.split(">")[-1].isidentifier() or "<locals>" in function.__qualname__ and ">" not in name:
+    if not name or not name.split(">")[-1].isidentifier():
         raise ValueError("A function in a model is saved by its name. Received: "
-                         f"{function.__qualname__}, which no name leads back to; define it at the top of a module and "
-                         "decorate it with cnncore.saving.register_keras_serializable")
+                         f"{function.__qualname__}, which no name leads back to; define it by def and decorate it with "
+                         "cnncore.saving.register_keras_serializable")
     return {"module": function.__module__, "class_name": "function", "config": name, "registered_name": name}
 
 
