@@ -211,6 +211,14 @@ def test_a_loss_of_ones_own_is_reduced_like_any():
     assert Cubed().name.startswith("cubed")
 
 
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "none", "mean_with_sample_weight"])
+def test_a_loss_of_one_number_is_weighted_as_a_whole(reduction):
+    data = (*bits((6, 4)), np.arange(6, dtype="float32"))
+    with pytest.warns(UserWarning, match="return one value for each sample"):
+        ours = losses.Dice(reduction=reduction)(*data).numpy()
+    np.testing.assert_allclose(ours, keras.losses.Dice(reduction=reduction)(*data), **CLOSE)
+
+
 def test_nan_and_infinity_reach_the_loss():
     for name in ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "Hinge"):
         y_true, y_pred = numbers()
