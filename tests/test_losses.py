@@ -164,6 +164,8 @@ def test_ignored_classes_do_not_count():
         ours, theirs = both("SparseCategoricalCrossentropy", {"ignore_class": -1}, y_true, y_pred,
                             reduction=reduction)
         np.testing.assert_allclose(ours, theirs, **CLOSE)
+    with pytest.raises(ValueError, match=r"one weight for each value of the loss.*\(6, 4\).*\(6,\)"):
+        losses.SparseCategoricalCrossentropy(ignore_class=-1)(np.zeros((6, 4)), np.ones((6, 4, 3)) / 3, np.ones(6))
 
 
 def test_classes_may_lie_along_another_axis():
