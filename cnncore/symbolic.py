@@ -67,6 +67,8 @@ class KerasTensor:
         name: shown in summaries.
     """
 
+    sparse = ragged = False  # there are no others here
+
     def __init__(self, shape, dtype="float32", name=None):
         self.shape, self.dtype = tuple(shape), dtype
         self.name = name or auto_name("keras_tensor")
@@ -83,7 +85,8 @@ class KerasTensor:
         return len(self.shape)
 
     def __repr__(self):
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+        return (f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, ragged={self.ragged}, "
+                f"name={self.name}>")
 
     __array_priority__ = 100
 

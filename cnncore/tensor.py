@@ -6,6 +6,7 @@ import numpy as np
 from cnncore import _core, executor
 from cnncore.op import gradient
 from cnncore.scope import path_in_scope
+from cnncore.utils.naming import auto_name
 
 _serial = count(1)
 _DTYPES = {"float16": "float32", "float64": "float32", "int8": "int32", "int16": "int32", "uint16": "int32",
@@ -285,7 +286,7 @@ class Variable(Tensor):
         dtype: that of the value by default, float32 for an initializer.
         trainable: whether gradients reach it and optimizers change it.
         autocast, aggregation, synchronization, layout: without effect, for other backends of Keras.
-        name: shown in summaries and files; 'variable' by default.
+        name: shown in summaries and files; 'variable', 'variable_1' and so on by default.
 
     Raises:
         ValueError: an initializer without a shape, or a value of another shape.
@@ -304,7 +305,7 @@ class Variable(Tensor):
             self._begin(value.buffer, False)
         else:
             super().__init__(value, dtype)
-        self.name = name or "variable"
+        self.name = name or auto_name("variable")
         self.path = path_in_scope(self.name)
         self.regularizer = self.constraint = None
         self.trainable = trainable

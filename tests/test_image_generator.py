@@ -92,6 +92,19 @@ def test_one_affine_transformation_is_kerass(fill_mode, order):
     assert whole.dtype == np.uint8 and np.abs(whole.astype(int) - right).max() <= 1
 
 
+@pytest.mark.parametrize("options", [
+    {"rotation_range": 40, "width_shift_range": 0.2, "height_shift_range": 0.2, "shear_range": 20, "zoom_range": 0.3,
+     "brightness_range": (0.5, 1.5), "channel_shift_range": 40},  # which scales pictures that go beyond 255 anew
+    {"shear_range": 40, "fill_mode": "constant", "cval": 7.0}, {"shear_range": 40, "fill_mode": "wrap"},
+], ids=["brightness", "edges", "wrapped edges"])
+def test_pictures_of_noise_and_white_are_kerass_to_a_grey_level(options):
+    x = np.random.default_rng(0).integers(0, 256, (200, 33, 29, 3)).astype("float32")
+    x[:, 5:25, 5:25] = np.where(x[:, :1, :1] > 100, 255, x[:, 5:25, 5:25])
+    got, wanted = (next(kind(**options).flow(x, batch_size=len(x), seed=3))
+                   for kind in (ImageDataGenerator, keras_image.ImageDataGenerator))
+    assert np.abs(got - wanted).max() <= 1
+
+
 def test_an_image_moved_by_whole_pixels_is_exact():
     x = np.random.default_rng(0).random((1, 9, 9, 3), dtype="float32")
     for order in range(6):

@@ -164,6 +164,8 @@ def test_ignored_classes_do_not_count():
         ours, theirs = both("SparseCategoricalCrossentropy", {"ignore_class": -1}, y_true, y_pred,
                             reduction=reduction)
         np.testing.assert_allclose(ours, theirs, **CLOSE)
+    with pytest.raises(ValueError, match=r"one weight for each value of the loss.*\(6, 4\).*\(6,\)"):
+        losses.SparseCategoricalCrossentropy(ignore_class=-1)(np.zeros((6, 4)), np.ones((6, 4, 3)) / 3, np.ones(6))
 
 
 def test_classes_may_lie_along_another_axis():
@@ -209,6 +211,14 @@ def test_a_loss_of_ones_own_is_reduced_like_any():
     expected = (((y_true - y_pred) ** 3).sum(-1) * weight).mean()
     assert Cubed()(y_true, y_pred, weight).item() == pytest.approx(expected, rel=1e-5)
     assert Cubed().name.startswith("cubed")
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "none", "mean_with_sample_weight"])
+def test_a_loss_of_one_number_is_weighted_as_a_whole(reduction):
+    data = (*bits((6, 4)), np.arange(6, dtype="float32"))
+    with pytest.warns(UserWarning, match="return one value for each sample"):
+        ours = losses.Dice(reduction=reduction)(*data).numpy()
+    np.testing.assert_allclose(ours, keras.losses.Dice(reduction=reduction)(*data), **CLOSE)
 
 
 def test_nan_and_infinity_reach_the_loss():

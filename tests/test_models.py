@@ -200,6 +200,11 @@ def test_names_of_models_follow_keras():
         names.append([k.Sequential().name, k.Sequential().name, k.Model(x, k.layers.Dense(1)(x)).name,
                       k.Model(x, k.layers.Dense(1)(x)).name, MyOwnNet().name, MyOwnNet(name="given").name,
                       k.Input((3,))._keras_history.operation.name, k.Input((3,), name="own").name])
+        listed = k.Sequential([x, k.layers.Dense(2), k.layers.Dense(2)])
+        for change in (lambda m=listed: m.add(m.layers[0].__class__(3)), listed.pop, lambda m=listed: type(m)(m.layers),
+                       lambda m=listed, c=k.models.clone_model: c(m), lambda m=listed: type(m).from_config(m.get_config())):
+            change()  # each makes a graph, which counts
+            names[-1].append(k.Model(x, k.layers.Dense(1)(x)).name)
     assert names[0] == names[1]
 
 

@@ -240,6 +240,17 @@ def test_losses_that_layers_add_are_those_of_the_last_call():
     assert [float(loss) for loss in layer.losses] == [3.0, 3.0]
 
 
+def test_metrics_that_layers_hold_are_listed():
+    for library in (cnncore, keras):
+        class Counts(library.layers.Layer):
+            def __init__(self, mean, inner=None):
+                super().__init__()
+                self.mean, self.inner = mean, inner
+
+        outer = Counts(library.metrics.Mean(name="mean"), Counts(library.metrics.Mean(name="mean")))
+        assert [m.name for m in outer.metrics] == ["mean", "mean"] and library.layers.Dense(2).metrics == []
+
+
 def test_regularizers_of_weights_and_outputs_are_losses():
     def half(x):
         return ops.sum(ops.square(x)) * 0.5

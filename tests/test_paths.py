@@ -164,6 +164,22 @@ def test_variables_are_printed_as_in_keras():
         layer.set_weights([np.eye(2), np.float32([0.1, -3])])
         printed.append(f"{layer.weights} {layer.bias!s}")
     assert printed[0] == printed[1] and "<Variable path=dense/kernel, shape=(2, 2)" in printed[0]
+    assert repr(cnncore.Input((2,), name="x")) == repr(keras.Input((2,), name="x"))
+
+
+def test_variables_without_a_name_are_numbered_as_in_keras():
+    paths = []
+    for lib in (cnncore, keras):
+        lib.utils.clear_session()
+
+        class Two(lib.layers.Layer):
+            def build(self, shape):
+                self.w, self.b = self.add_weight(shape=(2,)), self.add_weight(shape=(3,), initializer="zeros")
+
+        layer = Two(name="two")
+        layer.build((1,))
+        paths.append([*(w.path for w in layer.weights), lib.Variable(1.0).path])
+    assert paths[0] == paths[1] == ["two/variable", "two/variable_1", "variable_2"]
 
 
 def test_a_build_that_fails_closes_its_scope():

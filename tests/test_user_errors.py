@@ -51,7 +51,7 @@ PROGRAMS = {
     "empty arrays": (lambda: model_of().fit(X[:0], Y[:0]), ["at least one sample", "(0, 8, 8, 1)"]),
     "lengths differ": (lambda: model_of().fit(X, Y[:7]), ["x with 10", "y with 7"]),
     "weights of another length": (lambda: model_of().fit(X, Y, sample_weight=np.ones(4)), ["sample_weight with 4"]),
-    "a list of images": (lambda: model_of().fit(list(X), Y), ["np.stack", "x[0] with 8"]),
+    "a list of images": (lambda: model_of().fit(list(X), Y), ["np.stack", "x[0] with 8", "..., x[9] with 8"]),
     "label too large": (lambda: model_of().fit(X, Y + 1), ["y ", "0 to 2", "3 at index 2", "last layer"]),
     "label below 0": (lambda: model_of().fit(X, Y - 1), ["0 to 2", "-1 at index 0"]),
     "label with a fraction": (lambda: model_of().fit(X, Y + 0.5), ["0 to 2", "0.5 at index 0"]),

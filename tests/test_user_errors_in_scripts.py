@@ -195,6 +195,15 @@ def test_a_doubtful_program_runs_with_a_warning(name):
         assert any(one.filename == __file__ for one in caught)
 
 
+def test_an_epoch_without_a_batch_is_not_the_best():
+    seen = []
+    note = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(dict(logs)))
+    with pytest.warns(UserWarning, match="no batch for this epoch"):
+        history = cnn().fit(batches(), epochs=3, verbose=0, validation_data=(X, Y), callbacks=[note]).history
+    assert len(seen) == 2 and seen[1]["loss"] == seen[0]["loss"] > 0 and seen[1]["val_loss"] == seen[0]["val_loss"]
+    assert history["loss"] == [seen[0]["loss"]] * 2
+
+
 def test_what_is_right_is_not_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

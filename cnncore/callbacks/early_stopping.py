@@ -2,7 +2,7 @@
 import warnings
 
 from cnncore.callbacks.callback import Callback
-from cnncore.callbacks.monitor import checked_mode, checked_patience, is_better, metric_direction
+from cnncore.callbacks.monitor import checked_mode, checked_patience, comparison, is_better
 
 
 class EarlyStopping(Callback):
@@ -38,7 +38,7 @@ class EarlyStopping(Callback):
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
-        self._direction = None
+        self.monitor_op = None
         self._reset()
 
     def _reset(self):
@@ -52,8 +52,8 @@ class EarlyStopping(Callback):
         self._reset()
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._direction is None:  # only now are all metrics of the model known
-            self._direction = metric_direction(self.monitor, self.mode, self.model, "EarlyStopping")
+        if self.monitor_op is None:  # only now are all metrics of the model known
+            self.monitor_op = comparison(self.monitor, self.mode, self.model, "EarlyStopping")
         current = self.get_monitor_value(logs)
         if current is None or epoch < self.start_from_epoch:
             return
@@ -89,4 +89,4 @@ class EarlyStopping(Callback):
         return logs.get(self.monitor)
 
     def _improves(self, value, reference):
-        return reference is None or is_better(value, reference, self._direction, self.min_delta)
+        return reference is None or is_better(value, reference, self.monitor_op, self.min_delta)

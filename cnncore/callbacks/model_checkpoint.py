@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from cnncore.callbacks.callback import Callback
-from cnncore.callbacks.monitor import checked_mode, is_better, metric_direction
+from cnncore.callbacks.monitor import checked_mode, comparison, is_better
 
 
 class ModelCheckpoint(Callback):
@@ -54,7 +54,7 @@ class ModelCheckpoint(Callback):
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
         self.best = initial_value_threshold
-        self._direction = None
+        self.monitor_op = None
         self._epoch = 0
         self._batches_since, self._last_batch = 0, None
         if checked_freq(save_freq, "ModelCheckpoint") != "epoch":
@@ -99,10 +99,10 @@ class ModelCheckpoint(Callback):
                           f"monitor={self.monitor!r}, use one of {', '.join(logs) or '(there are none)'}; the model is "
                           "saved each time", stacklevel=5)
             return True
-        if self._direction is None:  # only now are all metrics of the model known
-            self._direction = metric_direction(self.monitor, self.mode, self.model, "ModelCheckpoint")
+        if self.monitor_op is None:  # only now are all metrics of the model known
+            self.monitor_op = comparison(self.monitor, self.mode, self.model, "ModelCheckpoint")
         before = "None" if self.best is None else f"{self.best:.5f}"
-        if self.best is not None and not is_better(current, self.best, self._direction):
+        if self.best is not None and not is_better(current, self.best, self.monitor_op):
             self._tell(epoch, f"{self.monitor} did not improve from {before}")
             return False
         self._tell(epoch, f"{self.monitor} improved from {before} to {current:.5f}, saving model to {path}")

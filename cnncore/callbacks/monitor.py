@@ -1,4 +1,5 @@
 """What callbacks that watch a metric have in common: which way is better, and by how much."""
+import operator
 import warnings
 
 
@@ -18,15 +19,20 @@ def checked_patience(patience, callback):
     return patience
 
 
-def is_better(value, reference, direction, min_delta=0):
-    """Whether the value is better than the reference by more than `min_delta`; direction is 'min' or 'max'."""
-    return value + min_delta < reference if direction == "min" else value - min_delta > reference
+def is_better(value, reference, monitor_op, min_delta=0):
+    """Whether the value is better than the reference by more than `min_delta`; monitor_op is 'less' or 'greater'."""
+    return bool(monitor_op(value + min_delta if monitor_op(0, 1) else value - min_delta, reference))
 
 
-def metric_direction(monitor, mode, model, callback):
-    """Which direction is better for a metric, 'min' or 'max', by the mode or else by the model's own metrics."""
-    if mode != "auto":
-        return mode
+def comparison(monitor, mode, model, callback):
+    """Which of two values of a metric is better, as a function, by the mode or else by the model's own metrics."""
+    if mode == "auto":
+        mode = _direction(monitor, model, callback)
+    return operator.lt if mode == "min" else operator.gt
+
+
+def _direction(monitor, model, callback):
+    """'min' or 'max'."""
     name = monitor.removeprefix("val_")
     for metric in _all_metrics(model):
         if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in ("up", "down"):

@@ -5,7 +5,7 @@ import numpy as np
 
 from cnncore.callbacks.callback import Callback
 from cnncore.callbacks.learning_rate_scheduler import rate_of
-from cnncore.callbacks.monitor import checked_mode, checked_patience, is_better, metric_direction
+from cnncore.callbacks.monitor import checked_mode, checked_patience, comparison, is_better
 
 
 class ReduceLROnPlateau(Callback):
@@ -46,7 +46,7 @@ class ReduceLROnPlateau(Callback):
         self.min_delta = abs(min_delta)
         self.cooldown = cooldown
         self.min_lr = min_lr
-        self._direction = None
+        self.monitor_op = None
         self._reset()
 
     def _reset(self):
@@ -58,8 +58,8 @@ class ReduceLROnPlateau(Callback):
         self._reset()
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._direction is None:  # only now are all metrics of the model known
-            self._direction = metric_direction(self.monitor, self.mode, self.model, "ReduceLROnPlateau")
+        if self.monitor_op is None:  # only now are all metrics of the model known
+            self.monitor_op = comparison(self.monitor, self.mode, self.model, "ReduceLROnPlateau")
         logs = {} if logs is None else logs
         logs["learning_rate"] = rate_of(self.model.optimizer)
         current = logs.get(self.monitor)
@@ -70,7 +70,7 @@ class ReduceLROnPlateau(Callback):
         if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
-        if self.best is None or is_better(current, self.best, self._direction, self.min_delta):
+        if self.best is None or is_better(current, self.best, self.monitor_op, self.min_delta):
             self.best = current
             self.wait = 0
         elif not self.in_cooldown():

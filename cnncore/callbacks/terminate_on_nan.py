@@ -32,5 +32,5 @@ class TerminateOnNaN(Callback):
         if self.raise_error:
             raise RuntimeError(f"The loss must stay finite. Received: {loss} at batch {batch}, lower the learning rate "
                                "or check the data")
-        print(f"Batch {batch}: the loss is {loss}, the training ends")
+        print(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True

@@ -32,8 +32,8 @@ def load_data(label_mode="fine"):
             (COARSE_CLASSES).
 
     Returns:
-        (x_train, y_train), (x_test, y_test): uint8 arrays of shapes (50000, 32, 32, 3), (50000, 1), (10000, 32, 32, 3)
-        and (10000, 1).
+        (x_train, y_train), (x_test, y_test): images, uint8 arrays of shapes (50000, 32, 32, 3) and (10000, 32, 32, 3),
+        and labels, int64 arrays of shapes (50000, 1) and (10000, 1).
 
     Raises:
         OSError: the files are not there and cannot be downloaded.
@@ -50,7 +50,7 @@ def load_data(label_mode="fine"):
         shapes = {"x_train": (None, 32, 32, 3), f"y_train{ending}": (None, 1), "x_test": (None, 32, 32, 3),
                   f"y_test{ending}": (None, 1)}
         x_train, y_train, x_test, y_test = formats.read_npz(found, shapes).values()
-        return (x_train, y_train), (x_test, y_test)
+        return (x_train, y_train.astype("int64")), (x_test, y_test.astype("int64"))
     tar = files.find(_TAR) or files.download("CIFAR-100", _DOWNLOAD)[0]
     return _split(formats.read_tar(tar, [f"{_FOLDER}/{name}" for name in _NAMES]),
                   [f"{name} in {tar}" for name in _NAMES], label_mode)
@@ -59,4 +59,4 @@ def load_data(label_mode="fine"):
 def _split(contents, names, label_mode):
     train, test = (formats.cifar_records(data, name, (20, 100)) for data, name in zip(contents, names))
     label = 1 if label_mode == "coarse" else 2
-    return (train[0], train[label]), (test[0], test[label])
+    return (train[0], train[label].astype("int64")), (test[0], test[label].astype("int64"))

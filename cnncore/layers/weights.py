@@ -125,7 +125,7 @@ class Weighted:
         if initializer is None:
             initializer = "glorot_uniform" if dtype == "float32" else "zeros"
         with executor.use(executor.Eager()):  # a weight is real, also while shapes are traced or a step is recorded
-            variable = Variable(initializers.get(initializer), shape, dtype, trainable, name=name or "variable")
+            variable = Variable(initializers.get(initializer), shape, dtype, trainable, name=name)
         if variable.shape != shape:
             raise ValueError(f"{self._described()}: an initializer returns the shape it is asked for, {shape}. Received: "
                              f"shape {variable.shape} for the weight {variable.name!r}")
@@ -146,6 +146,11 @@ class Weighted:
                 found.append(layer)
                 stack.extend(reversed(layer._layers))
         return found
+
+    @property
+    def metrics(self):
+        """The metrics that this layer and those inside it hold."""
+        return [metric for layer in self._walk() for metric in layer._metrics]
 
     @property
     def weights(self):

@@ -1,7 +1,7 @@
 """Losses as objects: each a function of crossentropy.py or regression.py with its options and a reduction."""
 from cnncore import ops
 from cnncore.losses import crossentropy, overlap, regression
-from cnncore.losses.loss import LossFunctionWrapper, as_floats, reduce_weighted, same_rank
+from cnncore.losses.loss import LossFunctionWrapper, as_floats, check_weights, reduce_weighted, same_rank
 from cnncore.tensor import convert
 
 _MEAN = "sum_over_batch_size"
@@ -289,6 +289,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
                                         counts.size / ops.maximum(counted, 1.0))
         if sample_weight is not None:
             counts, weights = same_rank(counts, as_floats(sample_weight))
+            check_weights(counts, weights)
             counts = counts * weights
         return reduce_weighted(values, counts, self.reduction)
 

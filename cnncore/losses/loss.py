@@ -1,4 +1,6 @@
 """The base class of losses: how one number per sample becomes the number that training minimizes."""
+import warnings
+
 from cnncore import ops
 from cnncore.tensor import Tensor, convert
 from cnncore.utils.naming import auto_name, to_snake_case
@@ -136,6 +138,12 @@ def reduce_weighted(values, sample_weight=None, reduction="sum_over_batch_size")
 
 def check_weights(values, weights):
     """Weights must broadcast to the values; an array of another shape would silently give a table of products."""
+    if values.ndim == 0 and weights.size:
+        if weights.ndim:
+            warnings.warn("A loss of one number for a whole batch is weighted as a whole, by the weights' mean. Received: "
+                          f"sample_weight of shape {weights.shape} (class_weight becomes one too); return one value for "
+                          "each sample, with axis=-1 for instance", stacklevel=2)
+        return
     begin = values.ndim - weights.ndim
     fits = begin >= 0 and all(w in (1, v) for v, w in zip(values.shape[begin:], weights.shape, strict=True))
     if not fits:

@@ -137,7 +137,8 @@ class Batches:
         if not lengths:
             raise ValueError("x must be an array, or a nest of arrays. Received: None")
         if len(set(lengths.values())) > 1:
-            shown = ", ".join(f"{name} with {length}" for name, length in lengths.items())
+            items = [f"{name} with {length}" for name, length in lengths.items()]
+            shown = ", ".join(items if len(items) < 9 else [*items[:3], "...", *items[-2:]])
             hint = ("; stack a list of samples into one array with np.stack" if isinstance(self.nest[0], list)
                     and len(self.nest[0]) > 1 else "; pass arrays that belong together")
             raise ValueError(f"All arrays must have one row for each sample. Received: {shown} rows{hint}")

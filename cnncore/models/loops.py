@@ -53,7 +53,10 @@ def fit(model, x, y, batch_size, epochs, verbose, callbacks, validation_split, v
             callbacks.on_epoch_begin(epoch)
             step = run_epoch(model, train, data, epoch, callbacks.on_train_batch_begin, callbacks.on_train_batch_end,
                              "stop_training", training)
-            logs = epoch_logs(model, step)
+            if step is None and not done and logs is not None:  # no batch: nothing is better than it was
+                logs = {name: value for name, value in logs.items() if not name.startswith("val_")}
+            else:
+                logs = epoch_logs(model, step)
             warned = warned or warn_of_nan(epoch, logs, data)
             training.epoch, training.batch = epoch + 1, 0
             if validation is not None and _validates(epoch, validation_freq):

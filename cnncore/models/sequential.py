@@ -5,6 +5,7 @@ from cnncore.models.functional import Functional
 from cnncore.models.model import Model
 from cnncore.scope import scope
 from cnncore.symbolic import KerasTensor, node_of
+from cnncore.utils.naming import auto_name
 
 
 class Sequential(Model):
@@ -33,7 +34,8 @@ class Sequential(Model):
         if isinstance(layers, (Layer, KerasTensor)):
             raise TypeError(f"Sequential takes a list of layers. Received: {layers!r}; put it in brackets")
         for layer in layers or ():
-            self.add(layer)
+            self.add(layer, rebuild=False)
+        self._count_graph()
 
     def __reduce__(self):
         make, arguments, state = super().__reduce__()
@@ -57,7 +59,7 @@ class Sequential(Model):
 
         Args:
             layer: a layer, or as the first one `Input(shape=...)`.
-            rebuild: accepted for compatibility.
+            rebuild: False where more layers follow at once; it matters for names of functional models alone.
 
         Raises:
             TypeError: it is no layer.
@@ -91,13 +93,15 @@ class Sequential(Model):
             self._list[:] = before
             del self._tensors[len(before):]
             raise
+        if rebuild:
+            self._count_graph()
         self._drop_plans()
 
     def pop(self, rebuild=True):
         """Takes the last layer off and returns it.
 
         Args:
-            rebuild: accepted for compatibility.
+            rebuild: as in `add`.
 
         Raises:
             ValueError: there is none.
@@ -107,8 +111,15 @@ class Sequential(Model):
         layer = self._list.pop()
         del self._tensors[len(self._list):]
         self._note()
+        if rebuild:
+            self._count_graph()
         self._drop_plans()
         return layer
+
+    def _count_graph(self):
+        """Takes the name that Keras gives the functional model which it makes of a Sequential."""
+        if len(self._tensors) > 1:
+            auto_name("functional")
 
     def _connect(self):
         """Calls the layers that were not yet on the output of those before them."""
@@ -150,6 +161,7 @@ class Sequential(Model):
         except BaseException:
             del self._list[0], self._tensors[:]
             raise
+        self._count_graph()
 
     def _build_on(self, args, kwargs):
         from cnncore.layers.layer import first_of, shapes_of

@@ -51,7 +51,7 @@ INLINE int64_t pixel(int64_t i, int64_t n, const int fill) {
 }
 
 /* The taps on one axis for a place: pixels (-1 for the fill value) and weights. Returns 0 where all is fill value. */
-INLINE int find_taps(double at, int64_t n, const int fill, const int order, int64_t *index, float *weight) {
+INLINE int find_taps(double at, int64_t n, const int fill, const int order, int64_t *index, double *weight) {
     at = place(at, n, fill);
     if (at != at) return 0;
     double first = floor(order % 2 ? at : at + 0.5);
@@ -63,14 +63,14 @@ INLINE int find_taps(double at, int64_t n, const int fill, const int order, int6
     }
     for (int i = 0; i <= order; i++) {
         index[i] = pixel((int64_t)first - order / 2 + i, n, fill);
-        weight[i] = (float)b[i];
+        weight[i] = b[i];
     }
     return 1;
 }
 
 /* The part of an image's places that a column of y adds: row[ox] = t[1] * ox and column[ox] = t[4] * ox. The products
- * are rounded before anything is added to them, on tiers that fuse both too: at the edge of an image the last bit
- * decides between a pixel and the fill value. */
+ * are rounded before anything is added to them, on tiers that fuse both too, and added in SciPy's order, t[2] first: at
+ * the edge of an image the last bit decides between a pixel and the fill value. */
 static void column_parts(const double *t, int64_t out_w, double *row, double *column) {
     for (int64_t ox = 0; ox < out_w; ox++) row[ox] = t[1] * (double)ox, column[ox] = t[4] * (double)ox;
     __asm__ volatile("" : : "r"(row), "r"(column) : "memory");
@@ -91,28 +91,30 @@ KERNEL_WORK(affine) {
 /* One pixel of y by any taps. */
 static void affine_pixel(const cnn_affine_args *a, const float *x, double row, double column, float *y) {
     int64_t iy[MOST_TAPS], ix[MOST_TAPS], channels = a->channels;
-    float wy[MOST_TAPS], wx[MOST_TAPS];
+    double wy[MOST_TAPS], wx[MOST_TAPS];
     int inside =
         find_taps(row, a->in_h, a->fill, a->order, iy, wy) && find_taps(column, a->in_w, a->fill, a->order, ix, wx);
-    for (int64_t c = 0; c < channels; c++) y[c] = inside ? 0 : a->fill_value;
-    if (!inside) return;
-    for (int i = 0; i <= a->order; i++)
-        for (int j = 0; j <= a->order; j++) {
-            const float *from = x + (iy[i] * a->in_w + ix[j]) * channels;
-            int real = iy[i] >= 0 && ix[j] >= 0;
-            for (int64_t c = 0; c < channels; c++) y[c] += wy[i] * wx[j] * (real ? from[c] : a->fill_value);
-        }
+    for (int64_t c = 0; c < channels; c++) {
+        double sum = 0;
+        for (int i = 0; inside && i <= a->order; i++)
+            for (int j = 0; j <= a->order; j++) {
+                int real = iy[i] >= 0 && ix[j] >= 0;
+                sum += wy[i] * wx[j] * (double)(real ? x[(iy[i] * a->in_w + ix[j]) * channels + c] : a->fill_value);
+            }
+        y[c] = inside ? (float)sum : a->fill_value;
+    }
 }
 
-/* One pixel of y between four of x, none of which lies outside. */
+/* One pixel of y between four of x, none of which lies outside. In float64, so that a mean of equal pixels is that
+ * pixel: what follows may ask whether a picture goes beyond 255. */
 INLINE void affine_inside(const float *x, int64_t in_w, const int64_t channels, double row, double column, float *y) {
     int64_t iy = (int64_t)row, ix = (int64_t)column;
-    float ty = (float)(row - (double)iy), tx = (float)(column - (double)ix);
+    double ty = row - (double)iy, tx = column - (double)ix;
     const float *above = x + (iy * in_w + ix) * channels, *below = above + in_w * channels;
     for (int64_t c = 0; c < channels; c++) {
-        float top = above[c] * (1 - tx) + above[c + channels] * tx;
-        float bottom = below[c] * (1 - tx) + below[c + channels] * tx;
-        y[c] = top * (1 - ty) + bottom * ty;
+        double top = (double)above[c] * (1 - tx) + (double)above[c + channels] * tx;
+        double bottom = (double)below[c] * (1 - tx) + (double)below[c + channels] * tx;
+        y[c] = (float)(top * (1 - ty) + bottom * ty);
     }
 }
 
@@ -126,9 +128,9 @@ INLINE void affine_nearest(const float *x, int64_t in_w, const int64_t channels,
 INLINE void affine_row(const cnn_affine_args *a, const int64_t channels, const float *x, const double *t, int64_t oy,
                        const double *row_parts, const double *column_parts, float *y) {
     double last_row = (double)(a->in_h - 1), last_column = (double)(a->in_w - 1);
-    double row0 = row_part(t[0], oy), column0 = row_part(t[3], oy);
+    double row0 = t[2] + row_part(t[0], oy), column0 = t[5] + row_part(t[3], oy);
     for (int64_t ox = 0; ox < a->out_w; ox++, y += channels) {
-        double row = row0 + row_parts[ox] + t[2], column = column0 + column_parts[ox] + t[5];
+        double row = row0 + row_parts[ox], column = column0 + column_parts[ox];
         int inside = row >= 0 && row < last_row && column >= 0 && column < last_column;
         if (inside && a->order == 1)
             affine_inside(x, a->in_w, channels, row, column, y);
@@ -166,14 +168,14 @@ KERNEL_WORK(affine_dx) {
 /* Adds a pixel's gradient to those of the pixels that affine_pixel takes it from. */
 static void affine_pixel_dx(const cnn_affine_args *a, const float *dy, double row, double column, float *dx) {
     int64_t iy[MOST_TAPS], ix[MOST_TAPS], channels = a->channels;
-    float wy[MOST_TAPS], wx[MOST_TAPS];
+    double wy[MOST_TAPS], wx[MOST_TAPS];
     if (!find_taps(row, a->in_h, a->fill, a->order, iy, wy) || !find_taps(column, a->in_w, a->fill, a->order, ix, wx))
         return;
     for (int i = 0; i <= a->order; i++)
         for (int j = 0; j <= a->order; j++) {
             if (iy[i] < 0 || ix[j] < 0) continue;
             float *to = dx + (iy[i] * a->in_w + ix[j]) * channels;
-            for (int64_t c = 0; c < channels; c++) to[c] += wy[i] * wx[j] * dy[c];
+            for (int64_t c = 0; c < channels; c++) to[c] += (float)(wy[i] * wx[j]) * dy[c];
         }
 }
 
@@ -188,9 +190,9 @@ KERNEL_RUN(affine_dx) {
         if (!a->accumulate) memset(dx, 0, (size_t)size * sizeof *dx);
         column_parts(t, a->out_w, row_parts, columns);
         for (int64_t oy = 0; oy < a->out_h; oy++) {
-            double row0 = row_part(t[0], oy), column0 = row_part(t[3], oy);
+            double row0 = t[2] + row_part(t[0], oy), column0 = t[5] + row_part(t[3], oy);
             for (int64_t ox = 0; ox < a->out_w; ox++, dy += channels)
-                affine_pixel_dx(&like, dy, row0 + row_parts[ox] + t[2], column0 + columns[ox] + t[5], dx);
+                affine_pixel_dx(&like, dy, row0 + row_parts[ox], column0 + columns[ox], dx);
         }
     }
 }
