@@ -4,7 +4,8 @@ import math
 import numpy as np
 
 from cnncore import layers, ops
-from cnncore.onnx.node_layers import FIRST, check_size, padded, padding_of
+from cnncore.onnx.constants import BATCH, check_size, is_unknown
+from cnncore.onnx.node_layers import FIRST, padded, padding_of
 
 _LOWEST = float(np.finfo("float32").min)
 
@@ -80,7 +81,7 @@ def _global(kind):
 
 # ---- borders -----------------------------------------------------------------------------------------------------
 
-def _pad(attributes, x, pads=None, fill=None, axes=None):
+def _pad(attributes, x, pads, fill=None, axes=None):
     rank, mode = len(x.shape), attributes.get("mode", b"constant").decode()
     pads, where = np.ravel(pads).tolist(), range(rank) if axes is None else np.ravel(axes).tolist()
     widths = [[0, 0] for _ in range(rank)]
@@ -109,13 +110,16 @@ def _resize(attributes, x, roi=None, scales=None, sizes=None):
     mode = attributes.get("mode", b"nearest").decode()
     places = attributes.get("coordinate_transformation_mode", b"half_pixel").decode()
     rounds = attributes.get("nearest_mode", b"round_prefer_floor").decode()
-    rank, axes = len(x.shape), attributes.get("axes") or list(range(len(x.shape)))
+    rank, policy = len(x.shape), attributes.get("keep_aspect_ratio_policy", b"stretch").decode()
+    axes = [range(rank)[axis] for axis in attributes.get("axes") or range(rank)]
     if mode not in ("nearest", "linear") or places not in _PLACES or rounds not in _ROUNDINGS \
-            or attributes.get("antialias") or rank not in (3, 4):
-        raise ValueError("Resize is read for images, by nearest neighbours or linear, without antialias. Received: "
-                         f"{mode!r}, {places!r}, {rounds!r}, shape {x.shape}")
-    scales = None if scales is None or not np.size(scales) else dict(zip(axes, np.ravel(scales).tolist()))
-    whole = scales is not None and all(s >= 1 and s % 1 == 0 for s in scales.values()) and max(axes) < rank
+            or policy != "stretch" or attributes.get("antialias") or rank not in (3, 4):
+        raise ValueError("Resize is read for images, by nearest neighbours or linear, without antialias, and to whatever "
+                         f"proportions. Received: {mode!r}, {places!r}, {rounds!r}, {policy!r}, shape {x.shape}")
+    scales = None if scales is None or not np.size(scales) else dict(zip(axes, np.ravel(scales).tolist(), strict=True))
+    if scales and scales.get(0, 1) != 1:
+        raise ValueError(f"Resize is read where it keeps the batch. Received: a scale of {scales[0]} for axis 0")
+    whole = scales is not None and all(s >= 1 and s % 1 == 0 for s in scales.values())
     if whole:
         times = tuple(int(scales.get(axis, 1)) for axis in range(rank))
         how = {("nearest", "asymmetric"): "nearest", ("linear", "half_pixel"): "bilinear",
@@ -128,7 +132,10 @@ def _resize(attributes, x, roi=None, scales=None, sizes=None):
     if scales is not None:
         wanted = [math.floor(n * scales.get(axis, 1)) for axis, n in enumerate(lengths, 2)]
     else:
-        sizes = dict(zip(axes, np.ravel(sizes).tolist()))
+        sizes = dict(zip(axes, np.ravel(sizes).tolist(), strict=True))
+        open_axes = [axis for axis, n in sizes.items() if is_unknown(n) and (axis, n) != (0, BATCH)]
+        if open_axes:
+            raise ValueError(f"Resize is read to sizes that are known. Received: unknown ones for the axes {open_axes}")
         wanted = [sizes.get(axis, n) for axis, n in enumerate(lengths, 2)]
     kept = (scales or {}).get(1, 1) == 1 and (scales is not None or sizes.get(1, x.shape[1]) == x.shape[1])
     if not kept or min(wanted) < 1 or min(lengths) < 1:

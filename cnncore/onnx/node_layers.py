@@ -5,25 +5,15 @@ import math
 import numpy as np
 
 from cnncore import layers, ops
+from cnncore.onnx.constants import BATCH, check_lengths, check_size, is_unknown, lengths_of
 
 FIRST = {"data_format": "channels_first"}
 _FLOATS, _WHOLE = (1, 10, 11, 16), {6: "int32", 7: "int64", 9: "bool"}  # ONNX's numbers of types
-_MOST = 1 << 24
 _TWO_SIDED = {"Add": ops.add, "Sub": ops.subtract, "Mul": ops.multiply, "Div": ops.divide, "Pow": ops.power}
 
 
-def check_size(shape):
-    """Refuses to make a constant of this shape, rather than fill the memory.
-
-    Raises:
-        ValueError: it is too large.
-    """
-    if math.prod(shape) > _MOST:
-        raise ValueError(f"Constants that nodes make have at most {_MOST:,} numbers. Received: shape {tuple(shape)}")
-
-
-def made(layer, x, *weights):
-    """What a layer makes of x, with these weights."""
+def _weighted(layer, x, *weights):
+    """What a layer with these weights makes of x."""
     y = layer(x)
     layer.set_weights([np.ascontiguousarray(weight, "float32") for weight in weights if weight is not None])
     return y
@@ -72,9 +62,9 @@ def _conv(attributes, x, w, b=None):
     if groups > 1 and groups == x.shape[1] and len(set(strides)) == 1:
         layer = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)[rank - 1]
         kernel = w.reshape(groups, -1, *w.shape[2:]).transpose(*spatial, 0, 1)
-        return made(layer(tuple(w.shape[2:]), depth_multiplier=w.shape[0] // groups, **kind), x, kernel, b)
+        return _weighted(layer(tuple(w.shape[2:]), depth_multiplier=w.shape[0] // groups, **kind), x, kernel, b)
     layer = (layers.Conv1D, layers.Conv2D)[rank - 1]
-    return made(layer(w.shape[0], tuple(w.shape[2:]), groups=groups, **kind), x, w.transpose(*spatial, 1, 0), b)
+    return _weighted(layer(w.shape[0], tuple(w.shape[2:]), groups=groups, **kind), x, w.transpose(*spatial, 1, 0), b)
 
 
 def _conv_transpose(attributes, x, w, b=None):
@@ -89,9 +79,9 @@ def _conv_transpose(attributes, x, w, b=None):
     reach = [d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation)]
     after = [p + (0 if any(extra) else max(s - r, 0)) for p, s, r in zip(pads[rank:], strides, reach)]
     layer = (layers.Conv1DTranspose, layers.Conv2DTranspose)[rank - 1]
-    y = made(layer(w.shape[1], tuple(w.shape[2:]), strides=tuple(strides), dilation_rate=tuple(dilation),
-                    output_padding=tuple(extra) if any(extra) else None, use_bias=b is not None, **FIRST), x,
-              w.transpose(*range(2, 2 + rank), 1, 0), b)
+    y = _weighted(layer(w.shape[1], tuple(w.shape[2:]), strides=tuple(strides), dilation_rate=tuple(dilation),
+                        output_padding=tuple(extra) if any(extra) else None, use_bias=b is not None, **FIRST), x,
+                  w.transpose(*range(2, 2 + rank), 1, 0), b)
     crop = list(zip(pads[:rank], after))
     if not any(map(any, crop)):
         return y
@@ -103,30 +93,30 @@ def _gemm(attributes, a, b, c=None):
         raise ValueError("Gemm is read as a dense layer, with constant weights. Received: other operands")
     kernel = attributes.get("alpha", 1.0) * (b.T if attributes.get("transB", 0) else b)
     bias = None if c is None else np.broadcast_to(attributes.get("beta", 1.0) * c, (1, kernel.shape[1]))[0]
-    return made(layers.Dense(kernel.shape[1], use_bias=bias is not None), a, kernel, bias)
+    return _weighted(layers.Dense(kernel.shape[1], use_bias=bias is not None), a, kernel, bias)
 
 
 def _matmul(attributes, a, b):
     if isinstance(b, np.ndarray) and b.ndim == 2:
-        return made(layers.Dense(b.shape[1], use_bias=False), a, b)
+        return _weighted(layers.Dense(b.shape[1], use_bias=False), a, b)
     return ops.matmul(a, b)
 
 
 def _batch_normalization(attributes, x, gamma, beta, mean, variance):
     layer = layers.BatchNormalization(axis=1, momentum=attributes.get("momentum", 0.9),
                                       epsilon=max(attributes.get("epsilon", 1e-5), 1e-12))
-    return made(layer, x, gamma, beta, mean, variance)
+    return _weighted(layer, x, gamma, beta, mean, variance)
 
 
 def _layer_normalization(attributes, x, gamma, beta=None):
     if attributes.get("axis", -1) not in (-1, len(x.shape) - 1):
         raise ValueError(f"LayerNormalization is read over the last axis. Received: axis={attributes['axis']}")
     layer = layers.LayerNormalization(epsilon=attributes.get("epsilon", 1e-5), center=beta is not None)
-    return made(layer, x, gamma, beta)
+    return _weighted(layer, x, gamma, beta)
 
 
 def _instance_normalization(attributes, x, gamma, beta):
-    return made(layers.GroupNormalization(-1, axis=1, epsilon=attributes.get("epsilon", 1e-5)), x, gamma, beta)
+    return _weighted(layers.GroupNormalization(-1, axis=1, epsilon=attributes.get("epsilon", 1e-5)), x, gamma, beta)
 
 
 def _response_normalization(attributes, x):
@@ -136,8 +126,8 @@ def _response_normalization(attributes, x):
     source = np.arange(channels)[:, None] - np.arange(channels)  # from channel of x, to channel of the sum
     near = (source >= -((size - 1) // 2)) & (source <= size // 2)
     layer = layers.Conv2D(channels, 1, **FIRST)
-    sums = made(layer, x * x, attributes.get("alpha", 1e-4) / size * near[None, None],
-                 np.full(channels, attributes.get("bias", 1.0)))
+    sums = _weighted(layer, x * x, attributes.get("alpha", 1e-4) / size * near[None, None],
+                     np.full(channels, attributes.get("bias", 1.0)))
     layer.trainable = False
     return x * ops.power(sums, -attributes.get("beta", 0.75))
 
@@ -152,11 +142,16 @@ def _reduce(function):
 
 def _reshape(attributes, x, shape):
     shape = np.ravel(shape).tolist()
+    lengths = [x.shape[i] if n == 0 else n for i, n in enumerate(shape)]
     if isinstance(x, np.ndarray):
-        return x.reshape([x.shape[i] if n == 0 else n for i, n in enumerate(shape)])
-    target = [x.shape[i] if n == 0 else n for i, n in enumerate(shape)][1:]
-    if not shape or None in target or shape[0] > 1:
-        raise ValueError(f"Reshape is read where it keeps the batch. Received: {shape} for shape {x.shape}")
+        if any(map(is_unknown, lengths)):
+            raise ValueError("Constants are reshaped to lengths that are known. Received: those of a tensor of any length")
+        return x.reshape(lengths)
+    # One length that is unknown, beside the batch, is what the others leave; it is not if the batch is what they leave.
+    target = [-1 if n is None or n != BATCH and is_unknown(n) else n for n in lengths[1:]]
+    if not shape or shape[0] not in (BATCH, -1, 0, 1) or BATCH in target or target.count(-1) > (shape[0] != -1):
+        raise ValueError("Reshape is read where it keeps the batch and makes at most one length that is unknown. Received: "
+                         f"{['unknown' if is_unknown(n) else n for n in shape]} for shape {x.shape}")
     return layers.Reshape(tuple(target))(x)
 
 
@@ -204,7 +199,7 @@ def _prelu(attributes, x, slope):
     slope = np.broadcast_to(slope, (*(1,) * (len(x.shape) - slope.ndim), *slope.shape))[0] \
         if slope.ndim == len(x.shape) else slope.reshape((1,) * (len(x.shape) - 1 - slope.ndim) + slope.shape)
     shared = [i + 1 for i, n in enumerate(slope.shape) if n == 1]
-    return made(layers.PReLU(shared_axes=shared), x, slope)
+    return _weighted(layers.PReLU(shared_axes=shared), x, slope)
 
 
 def _two_sided(kind):
@@ -213,7 +208,6 @@ def _two_sided(kind):
     def read(attributes, a, b):
         if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
             return _TWO_SIDED[kind](a, b)
-        check_size(np.broadcast_shapes(a.shape, b.shape))
         return np.asarray((np.floor_divide if kind == "Div" and a.dtype.kind == "i" else numpys[kind])(a, b))
 
     return read
@@ -259,17 +253,15 @@ def _unsqueeze(attributes, x, axes=None):
 
 
 def _shape(attributes, x):
-    lengths = np.array([-1 if n is None else n for n in x.shape], "int64")
-    return lengths[attributes.get("start", 0):attributes.get("end", len(lengths))]
+    return lengths_of(x.shape)[attributes.get("start", 0):attributes.get("end", len(x.shape))]
 
 
 def _gather(attributes, x, indices):
-    axis = attributes.get("axis", 0)
+    axis = range(len(x.shape))[attributes.get("axis", 0)]
     if isinstance(x, np.ndarray):
-        check_size((np.size(indices), *x.shape[:axis], *x.shape[axis + 1:]))
         return np.asarray(x.take(indices, axis))
-    if axis in (0, -len(x.shape)):
-        raise ValueError(f"Gather is read where it keeps the batch. Received: axis={axis}")
+    if axis == 0:
+        raise ValueError(f"Gather is read where it keeps the batch. Received: axis={attributes.get('axis', 0)}")
     return ops.take(x, np.asarray(indices, "int32"), axis)
 
 
@@ -290,13 +282,15 @@ def _split(attributes, x, sizes=None):
 def _tile(attributes, x, times):
     times = tuple(np.ravel(times).tolist())
     if isinstance(x, np.ndarray):
-        check_size([n * m for n, m in zip(x.shape, times, strict=True)])
         return np.tile(x, times)
     return ops.tile(x, times)
 
 
 def _cast(attributes, x):
     if isinstance(x, np.ndarray):
+        if x.dtype == "int64" and is_unknown(x).any() and attributes["to"] in (6, 7):
+            return x  # as int32 has no room for them
+        check_lengths("Cast", [None, x])
         return x.astype("float32" if attributes["to"] in _FLOATS else _WHOLE[attributes["to"]])
     if attributes["to"] not in _FLOATS:
         raise ValueError(f"Cast of tensors is read to floating-point numbers. Received: to={attributes['to']}")

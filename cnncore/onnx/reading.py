@@ -5,11 +5,13 @@ import re
 import numpy as np
 
 from cnncore.onnx import node_images, node_layers
+from cnncore.onnx.constants import Allowance, check_lengths
 from cnncore.onnx.graph import package
 from cnncore.utils.budget import weight_budget
 
 _MAX_NODES = 50_000
 _MORE_BYTES = 1 << 26  # of weights that no file has values for, such as those of LRN
+_FACTOR = 32  # of bytes: 16 nodes may share weights that the file holds as float16, and each has its own as float32
 _READERS = node_layers.READERS | node_images.READERS
 
 
@@ -49,9 +51,10 @@ def load(filepath):
                              f"with shape {shape} and type {kind.elem_type}")
         inputs.append(layers.Input(shape[1:], name=_word(given.name) or None))
         values[given.name] = inputs[-1]
-    with weight_budget(2 * graph.ByteSize() + _MORE_BYTES, where):
+    allowance = Allowance(graph.ByteSize())
+    with weight_budget(_FACTOR * graph.ByteSize() + _MORE_BYTES, where):
         for node in graph.node:
-            _try_to_add(node, values, where)
+            _try_to_add(node, values, allowance, where)
     missing = [one.name for one in graph.output if one.name not in values]
     if missing or not inputs or not graph.output:
         raise ValueError(f"{where} must have inputs, and nodes that make its outputs. Received: {len(inputs)} inputs, and "
@@ -99,10 +102,10 @@ def _array(tensor, where):
     return array.astype("float32") if array.dtype.kind == "f" else array
 
 
-def _try_to_add(node, values, where):
+def _try_to_add(node, values, allowance, where):
     """The same as `_add`, with the file and the node in every message."""
     try:
-        _add(node, values, where)
+        _add(node, values, allowance, where)
     except ValueError as error:
         if str(error).startswith(where):
             raise
@@ -113,7 +116,7 @@ def _try_to_add(node, values, where):
                          f"{node.name[:80]!r}, of which it is said: {error!r}") from error
 
 
-def _add(node, values, where):
+def _add(node, values, allowance, where):
     """Puts what a node makes among the values."""
     onnx = package()
     attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
@@ -130,5 +133,10 @@ def _add(node, values, where):
     sources = [values[name] if name else None for name in node.input]
     if node.op_type == "Split":
         attributes["num_outputs"] = len(node.output)
+    check_lengths(node.op_type, sources)
+    constant = all(x is None or isinstance(x, np.ndarray) for x in sources)
+    if constant:
+        allowance.spend(node.op_type, attributes, sources)
     made = read(attributes, *sources)
-    values.update(zip(node.output, made if isinstance(made, tuple) else (made,)))
+    made = made if isinstance(made, tuple) else (made,)
+    values.update(zip(node.output, map(np.asarray, made) if constant else made))
