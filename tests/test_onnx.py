@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from saving_models import BUILDERS, OURS, inputs_of, shake
 
-from cnncore import applications, layers, models, onnx
+from cnncore import applications, layers, models, onnx, ops
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -108,6 +108,16 @@ def test_dot_products_are_the_same_in_onnx(axes, normalize, shapes, tmp_path):
     a, b = (L.Input(shape) for shape in shapes)
     model = models.Model([a, b], L.Dot(axes, normalize)([a, b]))
     check(model, tmp_path / "a.onnx", [rng.normal(size=(2, *shape)).astype("float32") for shape in shapes])
+
+
+@pytest.mark.parametrize("options", [{}, {"approximate": True}, {"approximate": False}])
+def test_gelu_is_approximated_in_onnx_where_it_is_here(options, tmp_path):
+    x = rng.normal(size=(64, 5)).astype("float32") * 2
+    given = L.Input((5,))
+    for y in (L.Operation("gelu", options)(given), ops.gelu(given, **options)):
+        model = models.Model(given, y)
+        check(model, tmp_path / "a.onnx", x)
+        np.testing.assert_allclose(run(tmp_path / "a.onnx", x)[0], ops.gelu(x, **options).numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_repeating_is_the_same_in_onnx(tmp_path):

@@ -70,6 +70,10 @@ def activate(g, function, x, rank):
     if kind == "gelu":  # x / 2 (1 + erf(x / sqrt(2))); opset 18 has no Gelu
         erf = g.add("Erf", g.add("Mul", x, _number(g, 2 ** -0.5)))
         return g.add("Mul", g.add("Mul", x, _number(g, 0.5)), g.add("Add", erf, _number(g, 1)))
+    if kind == "gelu_tanh":  # x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+        cube = g.add("Mul", g.add("Mul", g.add("Mul", x, x), x), _number(g, 0.044715))
+        tanh = g.add("Tanh", g.add("Mul", g.add("Add", x, cube), _number(g, (2 / np.pi) ** 0.5)))
+        return g.add("Mul", g.add("Mul", x, _number(g, 0.5)), g.add("Add", tanh, _number(g, 1)))
     if kind in _MADE_OF:
         return _MADE_OF[kind](g, x)
     raise ValueError(f"ONNX has no counterpart of every function. Received: the activation {kind!r}; use one of "
@@ -90,8 +94,8 @@ def write_operation(g, layer, sources):
                 "abs", "absolute", "negative", "log", "elu", "selu", "erf", "reciprocal") \
             and options.get("alpha", 1.0) == 1.0:
         return activate(g, kind, names[0], rank)
-    if kind == "gelu" and not options.get("approximate"):
-        return activate(g, kind, names[0], rank)
+    if kind == "gelu":  # which ops.gelu approximates where it is not told
+        return activate(g, "gelu_tanh" if options.get("approximate", True) else kind, names[0], rank)
     if kind in ("softmax", "log_softmax"):
         return g.add("Softmax" if kind == "softmax" else "LogSoftmax", names[0], axis=_axis(options.get("axis"), -1))
     if kind in ("mean", "sum", "max", "min"):
