@@ -1,12 +1,13 @@
 """Losses give Keras's values for every reduction and weighting, and the gradients of their formulas."""
 import os
+import warnings
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 import numpy as np
 import pytest
 
-from cnncore import GradientTape, Tensor, losses, ops
+from cnncore import GradientTape, Tensor, layers, losses, models, ops
 from cnncore.losses.crossentropy import bad_classes
 
 keras = pytest.importorskip("keras", exc_type=ImportError)
@@ -216,9 +217,24 @@ def test_a_loss_of_ones_own_is_reduced_like_any():
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "none", "mean_with_sample_weight"])
 def test_a_loss_of_one_number_is_weighted_as_a_whole(reduction):
     data = (*bits((6, 4)), np.arange(6, dtype="float32"))
-    with pytest.warns(UserWarning, match="return one value for each sample"):
+    with pytest.warns(UserWarning, match="multiplied by every weight.*return one value for each sample") as warned:
         ours = losses.Dice(reduction=reduction)(*data).numpy()
     np.testing.assert_allclose(ours, keras.losses.Dice(reduction=reduction)(*data), **CLOSE)
+    assert [one.filename for one in warned] == [__file__]
+
+
+def test_the_warning_of_weights_names_the_line_that_calls_fit():
+    model = models.Sequential([layers.Input((4,)), layers.Dense(4, activation="sigmoid")])
+    model.compile("sgd", losses.Dice())
+    with pytest.warns(UserWarning, match="multiplied by every weight") as warned:
+        model.fit(*bits((6, 4)), sample_weight=np.arange(6, dtype="float32"), verbose=0)
+    assert {one.filename for one in warned if "every weight" in str(one.message)} == {__file__}
+
+
+def test_a_loss_of_one_number_takes_one_weight_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert losses.Dice()(*bits(), 3.0).item() == pytest.approx(3 * losses.Dice()(*bits()).item())
 
 
 def test_nan_and_infinity_reach_the_loss():

@@ -1,4 +1,5 @@
 """The base class of losses: how one number per sample becomes the number that training minimizes."""
+import sys
 import warnings
 
 from cnncore import ops
@@ -137,18 +138,31 @@ def reduce_weighted(values, sample_weight=None, reduction="sum_over_batch_size")
 
 
 def check_weights(values, weights):
-    """Weights must broadcast to the values; an array of another shape would silently give a table of products."""
+    """Weights must broadcast to the values; an array of another shape would silently give a table of products.
+
+    A loss of one number for a whole batch takes weights of any shape, as in Keras: it is multiplied by each of them, with
+    a warning unless there is one only, a scalar.
+    """
     if values.ndim == 0 and weights.size:
         if weights.ndim:
-            warnings.warn("A loss of one number for a whole batch is weighted as a whole, by the weights' mean. Received: "
-                          f"sample_weight of shape {weights.shape} (class_weight becomes one too); return one value for "
-                          "each sample, with axis=-1 for instance", stacklevel=2)
+            warnings.warn("A loss of one number for a whole batch is multiplied by every weight before it is reduced, so "
+                          f"that no sample counts more than others. Received: sample_weight of shape {weights.shape} "
+                          "(class_weight becomes one too); return one value for each sample, with axis=-1 for instance",
+                          stacklevel=_level_of_the_user())
         return
     begin = values.ndim - weights.ndim
     fits = begin >= 0 and all(w in (1, v) for v, w in zip(values.shape[begin:], weights.shape, strict=True))
     if not fits:
         raise ValueError("sample_weight must hold one weight for each value of the loss, or one that broadcasts to "
                          f"them: shape {values.shape}. Received: sample_weight of shape {weights.shape}")
+
+
+def _level_of_the_user():
+    """The stacklevel of a warning in the calling function that names the line which called cnncore."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "cnncore":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def divide_no_nan(a, b):
