@@ -32,7 +32,7 @@ def comparison(monitor, mode, model, callback):
 
 
 def _direction(monitor, model, callback):
-    """'min' or 'max'."""
+    """'min' where less of a metric is better, else 'max': by what the metric says of itself, or by its name."""
     name = monitor.removeprefix("val_")
     for metric in _all_metrics(model):
         if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in ("up", "down"):

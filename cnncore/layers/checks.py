@@ -4,7 +4,7 @@ import numbers
 
 
 def whole(value, layer, argument, least=1, most=2**31 - 1):
-    """A whole number between two."""
+    """A whole number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
         limits = f"of {least} or more" if most == 2**31 - 1 else f"from {least} to {most}"
         raise ValueError(f"{layer}: {argument} must be a whole number {limits}. Received: {argument}={value!r}")
@@ -12,7 +12,7 @@ def whole(value, layer, argument, least=1, most=2**31 - 1):
 
 
 def number(value, layer, argument, least=0.0, most=float("inf")):
-    """A finite number between two."""
+    """A finite number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) \
             or not least <= value <= most or math.isinf(value):
         limits = f"of {least:g} or more" if most == float("inf") else f"from {least:g} to {most:g}"
