@@ -32,6 +32,7 @@ CONV2D = [
     _conv("one_column", (2, 13, 1, 3), (3, 3), 8),
     _conv("explicit_padding", (2, 5, 6, 5), (3, 3), 6, padding=((2, 0), (1, 3))),
     _conv("empty_batch", (0, 5, 5, 3), (3, 3), 4),
+    _conv("no_filters", (2, 5, 5, 3), (3, 3), 0),
     # Strides.
     _conv("3x3_stride2_same_odd", (2, 9, 7, 3), (3, 3), 16, strides=(2, 2)),
     _conv("3x3_stride2_same_even", (2, 8, 10, 16), (3, 3), 5, strides=(2, 2)),
@@ -43,10 +44,12 @@ CONV2D = [
     _conv("5x3_strides_1x2_same", (1, 8, 9, 6), (5, 3), 5, strides=(1, 2)),
     _conv("3x5_strides_3x1_valid", (2, 9, 8, 3), (3, 5), 16, strides=(3, 1), padding="valid"),
     _conv("7x7_stride2_same_three_channels", (1, 13, 15, 3), (7, 7), 16, strides=(2, 2)),
+    _conv("7x7_stride2_three_channels_to_40", (1, 25, 27, 3), (7, 7), 40, strides=(2, 2)),
     # Dilation.
     _conv("3x3_dilation2_same", (2, 9, 8, 5), (3, 3), 6, dilation=(2, 2)),
     _conv("3x3_dilation2_valid", (1, 9, 10, 16), (3, 3), 17, padding="valid", dilation=(2, 2)),
     _conv("3x2_dilation_1x3_same", (1, 7, 9, 3), (3, 2), 5, dilation=(1, 3)),
+    _conv("3x3_three_channels_to_20_dilation_2x1", (2, 9, 13, 3), (3, 3), 20, dilation=(2, 1)),
     _conv("3x3_stride2_dilation2_same", (1, 9, 11, 6), (3, 3), 5, strides=(2, 2), dilation=(2, 2)),
     _conv("2x3_strides_1x2_dilation_3x1_valid", (2, 8, 9, 5), (2, 3), 6, (1, 2), "valid", (3, 1)),
     # LeNet's layers and first layers of the tutorials' networks.
@@ -76,6 +79,7 @@ CONV2D = [
     _conv("1x7_17_to_33", (2, 19, 35, 17), (1, 7), 33),
     _conv("7x1_16_to_24", (2, 17, 15, 16), (7, 1), 24),
     _conv("2x2_padding_wider_than_the_kernel", (2, 12, 12, 24), (2, 2), 24, padding=((3, 3), (2, 4))),
+    _conv("2x2_64x64_64_to_32_in_bands", (1, 64, 64, 64), (2, 2), 32),
     _conv("5x5_32_rows_of_32", (1, 32, 32, 16), (5, 5), 16),
 ]
 

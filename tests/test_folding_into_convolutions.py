@@ -54,6 +54,14 @@ def test_activations_are_applied_as_a_convolution_stores(kind, activation):
     check(model, 3 * images(), gone=("unary", "bn_apply"))
 
 
+@pytest.mark.parametrize("activation", ("relu", "relu6", "silu"))
+@pytest.mark.parametrize("strides", (1, 2))
+def test_activations_are_applied_as_a_first_layer_stores(strides, activation):
+    model = cnncore.Sequential([layers.Input((13, 14, 3)), layers.Conv2D(21, 3, strides=strides, padding="same"),
+                                layers.BatchNormalization(), layers.Activation(activation)])
+    check(model, RNG.standard_normal((6, 13, 14, 3)).astype(np.float32), gone=("unary", "bn_apply"))
+
+
 @pytest.mark.parametrize("channels", (1, 5))
 def test_activations_are_applied_where_a_vector_holds_several_pixels(channels):
     model = cnncore.Sequential([layers.Input((9, 7, channels)), layers.DepthwiseConv2D(3, padding="same"),

@@ -7,6 +7,7 @@ FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images 
 FEW_SLOTS = 8  # ... and in as few as this where all of them would take more than ...
 SLOT_BYTES, MOST_BYTES = 1 << 23, 1 << 25  # ... the first, and in even fewer from the second on
 WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
+WINOGRAD_PRODUCTS = 1 << 14  # of both, up to which its sums for dw stay in L2, where they beat those on matrix tiles
 # From which matrix tiles are faster: elements summed, these times the results of a pixel, and input channels of dw.
 TILE_DEPTH, TILE_PRODUCTS, TILE_CHANNELS = 32, 384, 16
 
@@ -79,8 +80,8 @@ class Conv2D(Op):
         k_h, k_w, in_c, out_c = w.shape
         winograd = ((k_h, k_w) == (3, 3) and self.strides == self.dilation == (1, 1) and not strict()
                     and min(in_c, out_c) >= WINOGRAD_CHANNELS)
-        if winograd and step == "dw":
-            return "winograd"  # as fast as tiles or faster: these sum over pixels, which have to be turned first
+        if winograd and step == "dw" and in_c * out_c <= WINOGRAD_PRODUCTS:
+            return "winograd"  # tiles sum over pixels, which have to be turned first
         if (self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles()
                 and tiles_suit(k_h * k_w, *((out_c, in_c) if step == "dx" else (in_c, out_c)), step)):
             return "tiles"
@@ -128,7 +129,7 @@ class Conv2D(Op):
 
     def _dw_calls(self, empty, x, w, dz, dw, db):
         pads, way = self._geometry(x, w)[1], self._way(x, w, "dw")
-        rows, images = w.size // w.shape[3] + 1, slot_images(x.shape[0], 4 * w.size)
+        rows, images = w.shape[0] * w.shape[1] * w.shape[2] + 1, slot_images(x.shape[0], 4 * w.size)
         partial = empty((-(-x.shape[0] // images), rows, w.shape[3]))
         if way == "winograd":
             call = _core.winograd_dw(x, dz, partial, pads, images)

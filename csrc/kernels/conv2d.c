@@ -48,14 +48,8 @@ KERNEL_WORK(conv2d_pack) { return (cnn_work){ceil_div(a->window.out_c, PANEL), 1
 KERNEL_RUN(conv2d_pack) {
     const cnn_window *g = &a->window;
     int64_t depth = g->k_h * g->k_w * g->in_c;
-    for (int64_t panel = begin; panel < end; panel++) {
-        int64_t f0 = panel * PANEL, width = min64(PANEL, g->out_c - f0), step = panel_step(width);
-        float *to = a->packed + f0 * depth;
-        for (int64_t d = 0; d < depth; d++, to += step) {
-            memcpy(to, a->w + d * g->out_c + f0, (size_t)width * sizeof(float));
-            memset(to + width, 0, (size_t)(step - width) * sizeof(float));
-        }
-    }
+    int64_t f0 = begin * PANEL;
+    pack_columns(a->w + f0, g->out_c, depth, min64(end * PANEL, g->out_c) - f0, a->packed + f0 * depth);
 }
 
 KERNEL_WORK(conv2d_pack_dx) { return (cnn_work){ceil_div(a->window.in_c, PANEL), 1, 0, 0}; }
@@ -131,7 +125,7 @@ KERNEL_RUN(conv2d) {
     int64_t bands = conv2d_bands(g), depth = g->k_h * g->k_w * g->in_c;
     int by_row = g->dilation_w == 1; /* a filter row is one run of floats */
     int64_t runs = by_row ? g->k_h : g->k_h * g->k_w, length = by_row ? g->k_w * g->in_c : g->in_c;
-    int few = by_row && !a->accumulate && few_tiles(g->stride_w * g->in_c, 1);
+    int few = by_row && !a->accumulate && g->out_w >= MR / 2 && few_tiles(g->stride_w * g->in_c, 1);
     int64_t *a_offset = scratch, *w_offset = a_offset + g->k_h * g->k_w;
     float *room = (float *)(w_offset + g->k_h * g->k_w);
     for (int64_t task = begin; task < end; task++) {

@@ -3,12 +3,12 @@
 #define DY_PANEL_BYTES (24 * 1024) /* of a panel of dy, which every tile of filter elements reads again: from L1 */
 #define SHORT_RUN      6           /* filter rows of fewer elements share tiles with others */
 
-/* Rows of a band of x with its padding and of dy in panels. */
+/* Output rows of a band, so that a panel of dy stays in L1 and the rows of x under it, with their padding, in L2. */
 static int64_t conv2d_dw_rows(const cnn_window *g) {
     int64_t x_row = columns_under(g) * g->in_c * g->stride_h * (int64_t)sizeof(float);
     int64_t dy_row = g->out_w * min64(PANEL, round_up(g->out_c, LANES)) * (int64_t)sizeof(float);
-    int64_t rows = max64(1, min64(DY_PANEL_BYTES / dy_row, BAND_BYTES / max64(x_row, 1)));
-    return ceil_div(g->out_h, ceil_div(g->out_h, rows));
+    int64_t rows = max64(1, min64(DY_PANEL_BYTES / max64(dy_row, 1), BAND_BYTES / max64(x_row, 1)));
+    return ceil_div(g->out_h, max64(1, ceil_div(g->out_h, rows)));
 }
 
 KERNEL_WORK(conv2d_dw) {
@@ -117,6 +117,7 @@ KERNEL_RUN(conv2d_dw) {
     for (int64_t n = begin; n < end; n++) {
         float *slot = a->partial + n / a->images_per_slot * (depth + 1) * g->out_c;
         const float *x = a->x + n * g->in_h * g->in_w * g->in_c;
+        if (g->out_h == 0) memset(slot, 0, (size_t)((depth + 1) * g->out_c) * sizeof(float)); /* a sum of nothing */
         for (int64_t oy0 = 0; oy0 < g->out_h; oy0 += band_rows) {
             int64_t rows = min64(band_rows, g->out_h - oy0), pixels = rows * g->out_w;
             const float *dy = a->dy + (n * g->out_h + oy0) * g->out_w * g->out_c;

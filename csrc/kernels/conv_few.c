@@ -1,4 +1,4 @@
-/* conv_few.c - convolution forward where a pixel is few numbers: the first layer's 1 or 3 channels.
+/* conv_few.c - convolution forward where pixels are 1, 3 or 6 numbers apart: the first layer's, grey or coloured.
  *
  * Filter rows are then too short to point at for every pixel. A tile is neighbours in one row of the output instead:
  * their operands lie a known distance apart, so that one pointer serves all and nothing is set up between filter rows.
@@ -53,22 +53,22 @@ INLINE void few_m(const few_tile *t, const int m, const int nv, const int apart)
     activate_rows(rows, m, t->width, t->activation);
 }
 
-TILES(few_1_grey, few, 1, 1)
-TILES(few_2_grey, few, 2, 1)
-TILES(few_1_colour, few, 1, 3)
-TILES(few_2_colour, few, 2, 3)
-TILES(few_1_colour_by_2, few, 1, 6)
-TILES(few_2_colour_by_2, few, 2, 6)
+TILES(few_1_apart_1, few, 1, 1)
+TILES(few_2_apart_1, few, 2, 1)
+TILES(few_1_apart_3, few, 1, 3)
+TILES(few_2_apart_3, few, 2, 3)
+TILES(few_1_apart_6, few, 1, 6)
+TILES(few_2_apart_6, few, 2, 6)
 
 /* The tiles for pixels so many numbers apart, NULL where there are none. */
 static void (*few_tiles(int64_t apart, int two_vectors))(const few_tile *, int) {
     switch (apart) {
         case 1:
-            return two_vectors ? few_2_grey : few_1_grey;
+            return two_vectors ? few_2_apart_1 : few_1_apart_1;
         case 3:
-            return two_vectors ? few_2_colour : few_1_colour;
+            return two_vectors ? few_2_apart_3 : few_1_apart_3;
         case 6:
-            return two_vectors ? few_2_colour_by_2 : few_1_colour_by_2;
+            return two_vectors ? few_2_apart_6 : few_1_apart_6;
     }
     return NULL;
 }
