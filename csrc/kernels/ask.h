@@ -1,6 +1,7 @@
 /* ask.h - asking for memory that will be read soon, where the CPU's own prefetcher does not see it coming. */
 
-#define CACHE_LINE 16 /* floats */
+#define CACHE_LINE 16  /* floats */
+#define AHEAD      512 /* floats between what is asked for and what is read */
 
 /* `rows` of `length` floats, of which `share` are asked for at a time. */
 typedef struct {
@@ -21,3 +22,16 @@ INLINE void ask(coming *c) {
 
 /* Spreads them over so many calls. */
 INLINE void spread(coming *c, int64_t calls) { c->share = ceil_div(c->rows, max64(1, calls)); }
+
+/* For a loop that reads so many floats a step, one step's behind another's: asks for those of some steps later. */
+INLINE void ask_ahead(const float *at, const int floats) {
+    for (int i = 0; i < floats; i += CACHE_LINE) __builtin_prefetch(at + AHEAD + i);
+}
+
+/* For `rows` of up to PANEL floats that will be written. */
+INLINE void ask_to_write(const float *at, int64_t step, int64_t rows) {
+    for (; rows > 0; rows--, at += step) {
+        __builtin_prefetch(at, 1);
+        __builtin_prefetch(at + CACHE_LINE, 1);
+    }
+}

@@ -1,19 +1,14 @@
 /* dense.c - dense layers forward, dx and dw, on the same tiles as convolution.
  *
- * Each pass packs one operand into panels, copies a tile's rows of the other together, and sums tiles in
- * blocks of depth. Rows of x lie far apart, where the CPU's own prefetcher does not see them coming: what comes next is
- * asked for while tiles are computed.
+ * A block of one operand is packed into panels that stay in L2. Forward and dx read the other in place, a tile's rows
+ * after another's, dw packs a tile's share of it; the panels stream past each tile.
  */
 
-#define BLOCK_COLUMNS 256   /* of a task; more where there are few rows */
-#define BLOCK_ROWS    256   /* of a task */
-#define BLOCK_FLOATS  65536 /* of packed weights, which should stay in L2 */
-#define BLOCK_DEPTH   256   /* at most summed before a tile moves on: a panel of weights should stay in L1 */
-#define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic */
-
-/* Copied rows have some room between them, lest they take each other's places in the cache. */
-#define COPIED_STEP (BLOCK_DEPTH + CACHE_LINE)
-#define COPIED_ROWS (MR * COPIED_STEP)
+#define BLOCK_COLUMNS 256            /* of a task; more where there are few rows */
+#define BLOCK_ROWS    512            /* of a task */
+#define BLOCK_FLOATS  (8192 * LANES) /* of packed weights, which should stay in L2 */
+#define BLOCK_DEPTH   512            /* at most summed before a tile moves on: its rows should stay in L1 */
+#define FEW_ROWS      64             /* up to which weights, read once, cost more than the arithmetic */
 
 /* ---- rows times panels ---------------------------------------------------------------------------------------- */
 
@@ -27,37 +22,22 @@ typedef struct {
     const float *b;      /* NULL, or [columns]: added first */
     const float *behind; /* NULL, or as y: masks what is written */
     int accumulate, relu;
-    const float *next_a; /* rows of the block that follows, or NULL */
-    int64_t next_depth;
+    coming next; /* what is asked for meanwhile */
 } dense_block;
 
-static void copy_rows(const float *from, int64_t step, int64_t rows, int64_t length, float *to) {
-    for (int64_t n = 0; n < rows; n++, from += step, to += COPIED_STEP) {
-        int64_t k = 0;
-        for (; k + LANES <= length; k += LANES) store(to + k, load(from + k));
-        if (k < length) store(to + k, load_n(from + k, length - k)); /* COPIED_STEP leaves room */
-    }
-}
-
-/* Multiplies all rows by all panels, and asks for the rows and the `weights` that come next. */
-static void multiply(const dense_block *d, coming *weights, float *copied) {
+/* Multiplies all rows by all panels. */
+static void multiply(dense_block *d) {
     static const int64_t no_offset[1] = {0};
-    int64_t tiles = ceil_div(d->rows, MR), panels = ceil_div(d->columns, PANEL);
-    spread(weights, tiles * panels);
+    int64_t tiles = ceil_div(d->rows, MR);
+    spread(&d->next, tiles * ceil_div(d->columns, PANEL));
     for (int64_t tile = 0; tile < tiles; tile++) {
         int64_t first = tile_begin(d->rows, tiles, tile), last = tile_begin(d->rows, tiles, tile + 1);
-        coming rows = {d->a + last * d->a_step, d->a_step, min64(MR, d->rows - last), d->depth, 0};
-        if (last == d->rows && d->next_a) {
-            rows.row = d->next_a;
-            rows.rows = min64(MR, d->rows);
-            rows.length = d->next_depth;
-        }
-        spread(&rows, panels);
-        copy_rows(d->a + first * d->a_step, d->a_step, last - first, d->depth, copied);
+        const float *row[MR];
+        for (int64_t n = first; n < last; n++) row[n - first] = d->a + n * d->a_step;
         for (int64_t u = 0; u < d->columns; u += PANEL) {
             int64_t width = min64(PANEL, d->columns - u);
-            const float *row[MR], *behind[MR];
-            float *to[MR];
+            float *y = d->y + first * d->y_step + u, *to[MR];
+            const float *behind[MR];
             product_tile t = {row,
                               no_offset,
                               no_offset,
@@ -70,20 +50,14 @@ static void multiply(const dense_block *d, coming *weights, float *copied) {
                               width,
                               d->accumulate,
                               d->relu ? CNN_RELU : CNN_LINEAR,
-                              d->behind ? behind : NULL};
-            for (int64_t n = first; n < last; n++) {
-                row[n - first] = copied + (n - first) * COPIED_STEP;
-                to[n - first] = d->y + n * d->y_step + u;
-                __builtin_prefetch(to[n - first], 1);
-                __builtin_prefetch(to[n - first] + CACHE_LINE, 1);
-                if (d->behind) {
-                    behind[n - first] = d->behind + n * d->y_step + u;
-                    __builtin_prefetch(behind[n - first]);
-                    __builtin_prefetch(behind[n - first] + CACHE_LINE);
-                }
+                              d->behind ? behind : NULL,
+                              1};
+            for (int64_t i = 0; i < last - first; i++) {
+                to[i] = y + i * d->y_step;
+                if (d->behind) behind[i] = d->behind + (first + i) * d->y_step + u;
             }
-            ask(&rows);
-            ask(weights);
+            ask_to_write(y, d->y_step, last - first);
+            ask(&d->next);
             product(&t, (int)(last - first));
         }
     }
@@ -140,20 +114,17 @@ static dense_blocks forward_blocks(const cnn_dense_args *a) {
 
 KERNEL_WORK(dense) {
     dense_blocks blocks = forward_blocks(a);
-    return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, (BLOCK_FLOATS + COPIED_ROWS) * sizeof(float)};
+    return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, BLOCK_FLOATS * sizeof(float)};
 }
 
 /* Sums k in [k0, k1) for rows [n0, n1) and columns [u0, u1) into y; b and relu only where they are wanted. */
 static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t u0, int64_t u1, int64_t k0,
-                          int64_t k1, int64_t depth_block, float *y, const float *b, int relu, float *scratch) {
-    float *packed = scratch, *copied = packed + BLOCK_FLOATS;
+                          int64_t k1, int64_t depth_block, float *y, const float *b, int relu, float *packed) {
     /* Blocks as even as can be. */
     depth_block = max64(LANES, round_up(ceil_div(k1 - k0, max64(1, ceil_div(k1 - k0, depth_block))), LANES));
     for (int64_t k = k0; k < k1 || k == k0; k += depth_block) {
-        int64_t depth = min64(depth_block, k1 - k), next_depth = max64(0, min64(depth_block, k1 - k - depth));
-        const float *w = a->w + k * a->units + u0, *x = a->x + n0 * a->depth + k;
-        coming weights = {w + depth * a->units, a->units, next_depth, u1 - u0, 0};
-        dense_block d = {x,
+        int64_t depth = min64(depth_block, k1 - k);
+        dense_block d = {a->x + n0 * a->depth + k,
                          a->depth,
                          n1 - n0,
                          depth,
@@ -165,10 +136,9 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
                          NULL,
                          k > k0,
                          relu && k + depth_block >= k1,
-                         next_depth ? x + depth : NULL,
-                         next_depth};
-        pack_columns(w, a->units, depth, u1 - u0, packed);
-        multiply(&d, &weights, copied);
+                         {0}};
+        pack_columns(a->w + k * a->units + u0, a->units, depth, u1 - u0, packed);
+        multiply(&d);
     }
 }
 
@@ -209,14 +179,16 @@ KERNEL_RUN(dense_finish) {
 /* ---- dx ------------------------------------------------------------------------------------------------------- */
 
 #define DX_COLUMNS 256 /* of dx, in a task, at most */
-#define DX_PACKED  (BLOCK_DEPTH * (DX_COLUMNS + PANEL))
+#define DX_DEPTH   (BLOCK_FLOATS / DX_COLUMNS)
+#define DX_PACKED  (DX_DEPTH * (DX_COLUMNS + PANEL))
+#define FEW_DEPTH  256                             /* of packed dy, which should stay in L1 */
 #define DX_TILES   (ceil_div(DX_COLUMNS, MR) * MR) /* rows of w that a task of few samples takes */
 
 static int64_t dx_columns(const cnn_dense_dx_args *a) { return a->columns ? a->columns : DX_COLUMNS; }
 
 KERNEL_WORK(dense_dx) {
-    size_t floats = a->batch <= PANEL ? round_up(max64(1, a->units), BLOCK_DEPTH) * PANEL + DX_TILES * PANEL * 2
-                                      : DX_PACKED + COPIED_ROWS;
+    size_t floats =
+        a->batch <= PANEL ? round_up(max64(1, a->units), FEW_DEPTH) * PANEL + DX_TILES * PANEL * 2 : DX_PACKED;
     return (cnn_work){ceil_div(a->depth, dx_columns(a)), 1, 0, floats * sizeof(float)};
 }
 
@@ -225,12 +197,12 @@ KERNEL_WORK(dense_dx) {
 static void dx_of_few(const cnn_dense_dx_args *a, int64_t begin, int64_t end, float *scratch) {
     static const int64_t no_offset[1] = {0};
     int64_t step = panel_step(a->batch);
-    float *packed = scratch, *sums = packed + round_up(max64(1, a->units), BLOCK_DEPTH) * PANEL;
+    float *packed = scratch, *sums = packed + round_up(max64(1, a->units), FEW_DEPTH) * PANEL;
     float *turned = sums + DX_TILES * PANEL;
     transpose(a->dy, a->units, a->units, a->batch, packed, step);
     for (int64_t task = begin; task < end; task++) {
         int64_t k0 = task * dx_columns(a), columns = min64(dx_columns(a), a->depth - k0), tiles = ceil_div(columns, MR);
-        for (int64_t u = 0; u < a->units || u == 0; u += BLOCK_DEPTH)
+        for (int64_t u = 0; u < a->units || u == 0; u += FEW_DEPTH)
             for (int64_t tile = 0; tile < tiles; tile++) {
                 int64_t i0 = tile_begin(columns, tiles, tile), i1 = tile_begin(columns, tiles, tile + 1);
                 const float *row[MR];
@@ -239,19 +211,9 @@ static void dx_of_few(const cnn_dense_dx_args *a, int64_t begin, int64_t end, fl
                     row[i - i0] = a->w + (k0 + i) * a->units + u;
                     to[i - i0] = sums + i * step;
                 }
-                product_tile t = {row,
-                                  no_offset,
-                                  no_offset,
-                                  1,
-                                  min64(BLOCK_DEPTH, a->units - u),
-                                  step,
-                                  packed + u * step,
-                                  NULL,
-                                  to,
-                                  step,
-                                  u > 0,
-                                  0,
-                                  NULL};
+                product_tile t = {
+                    row,  no_offset, no_offset, 1,   min64(FEW_DEPTH, a->units - u), step, packed + u * step, NULL, to,
+                    step, u > 0,     0,         NULL};
                 product(&t, (int)(i1 - i0));
             }
         transpose(sums, step, a->batch, columns, turned, DX_COLUMNS);
@@ -267,89 +229,82 @@ static void dx_of_few(const cnn_dense_dx_args *a, int64_t begin, int64_t end, fl
 }
 
 KERNEL_RUN(dense_dx) {
-    float *packed = scratch, *copied = packed + DX_PACKED;
+    float *packed = scratch;
     int64_t most = dx_columns(a);
     if (a->batch <= PANEL) {
         dx_of_few(a, begin, end, scratch);
         return;
     }
     for (int64_t task = begin; task < end; task++)
-        for (int64_t u = 0; u < a->units || u == 0; u += BLOCK_DEPTH) {
+        for (int64_t u = 0; u < a->units || u == 0; u += DX_DEPTH) {
             int64_t first = task * most, columns = min64(most, a->depth - first);
-            int64_t depth = min64(BLOCK_DEPTH, a->units - u);
-            int last = u + BLOCK_DEPTH >= a->units;
-            int64_t next_u = last ? 0 : u + BLOCK_DEPTH, next_row = last ? first + columns : first;
+            int64_t depth = min64(DX_DEPTH, a->units - u);
+            int last = u + DX_DEPTH >= a->units;
+            int64_t next_u = last ? 0 : u + DX_DEPTH, next_row = last ? first + columns : first;
             int64_t next_rows = last && task + 1 == end ? 0 : min64(most, a->depth - next_row);
-            coming weights = {a->w + next_row * a->units + next_u, a->units, next_rows,
-                              min64(BLOCK_DEPTH, a->units - next_u), 0};
             for (int64_t k = 0; k < columns; k += PANEL) {
                 int64_t width = min64(PANEL, columns - k);
                 transpose(a->w + (first + k) * a->units + u, a->units, depth, width, packed + k * depth,
                           panel_step(width));
             }
-            dense_block d = {a->dy + u,
-                             a->units,
-                             a->batch,
-                             depth,
-                             packed,
-                             a->dx + first,
-                             a->depth,
-                             columns,
-                             NULL,
-                             a->behind && last ? a->behind + first : NULL,
-                             a->accumulate || u > 0,
-                             0,
-                             NULL,
-                             0};
-            multiply(&d, &weights, copied);
+            dense_block d = {
+                a->dy + u,
+                a->units,
+                a->batch,
+                depth,
+                packed,
+                a->dx + first,
+                a->depth,
+                columns,
+                NULL,
+                a->behind && last ? a->behind + first : NULL,
+                a->accumulate || u > 0,
+                0,
+                {a->w + next_row * a->units + next_u, a->units, next_rows, min64(DX_DEPTH, a->units - next_u), 0}};
+            multiply(&d);
         }
 }
 
 /* ---- dw ------------------------------------------------------------------------------------------------------- */
 
-#define DW_SAMPLES 256 /* summed before a tile moves on: a panel of dy should stay in L1 */
+#define DW_SAMPLES 256 /* summed before a tile moves on: its share of x should stay in L1 */
 
 /* How many samples of dy stay packed while all tasks meet them. */
 static int64_t dw_resident(const cnn_dense_dw_args *a) {
-    int64_t blocks = 2 * BLOCK_FLOATS / (DW_SAMPLES * round_up(max64(1, a->units), PANEL));
+    int64_t blocks = BLOCK_FLOATS / (DW_SAMPLES * round_up(max64(1, a->units), PANEL));
     return min64(max64(1, blocks), max64(1, ceil_div(a->batch, DW_SAMPLES))) * DW_SAMPLES;
 }
 
 KERNEL_WORK(dense_dw) {
-    size_t packed_x = (a->rows + MR) * DW_SAMPLES + LANES, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
+    size_t packed_x = MR * DW_SAMPLES + LANES, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
     return (cnn_work){max64(1, ceil_div(a->depth, a->rows)), 1, 0, (packed_x + packed_dy) * sizeof(float)};
 }
 
-/* packed[group][n][MR] = x[n][k0 + group * MR + i]: the rows of a tile side by side, for each sample. */
+/* packed[n][MR] = x[n][i] for a tile's rows i. */
 static void pack_samples(const float *x, int64_t depth, int64_t samples, int64_t rows, float *packed) {
-    for (int64_t n = 0; n < samples; n++, x += depth) {
-        int64_t k = 0;
-        for (; n + 1 < samples && k + round_up(MR, LANES) <= rows; k += MR)
+    for (int64_t n = 0; n < samples; n++, x += depth, packed += MR) {
+        if (rows == MR && n + 1 < samples)
             for (int64_t i = 0; i < MR; i += LANES) /* what spills over is overwritten by the next sample */
-                store(packed + (k / MR * samples + n) * MR + i, load(x + k + i));
-        for (; k < rows; k += MR)
-            memcpy(packed + (k / MR * samples + n) * MR, x + k, (size_t)min64(MR, rows - k) * sizeof(float));
+                store(packed + i, load(x + i));
+        else
+            memcpy(packed, x, (size_t)rows * sizeof(float));
     }
 }
 
 /* Adds samples [n0, n0 + samples) to rows [k0, k0 + rows) of dw. */
 static void dw_block(const cnn_dense_dw_args *a, int64_t k0, int64_t rows, int64_t n0, int64_t samples,
-                     const float *packed_dy, coming *next, float *packed) {
-    pack_samples(a->x + n0 * a->depth + k0, a->depth, samples, rows, packed);
-    spread(next, ceil_div(rows, MR) * ceil_div(a->units, PANEL));
-    for (int64_t u = 0; u < a->units; u += PANEL) {
-        int64_t width = min64(PANEL, a->units - u), step = panel_step(width);
-        for (int64_t k = 0; k < rows; k += MR) {
-            const float *row[1] = {packed + k * samples};
-            float *dw = a->dw + (k0 + k) * a->units + u;
-            int64_t m = min64(MR, rows - k);
+                     const float *packed_dy, float *packed) {
+    for (int64_t k = k0; k < k0 + rows; k += MR) {
+        const float *row[1] = {packed};
+        int64_t m = min64(MR, k0 + rows - k);
+        pack_samples(a->x + n0 * a->depth + k, a->depth, samples, m, packed);
+        for (int64_t u = 0; u < a->units; u += PANEL) {
+            int64_t width = min64(PANEL, a->units - u), step = panel_step(width);
+            float *dw = a->dw + k * a->units + u;
             outer_tile t = {
-                row, MR, 0, step, 0, samples, 1, packed_dy + u * samples, dw, a->units, width, a->accumulate || n0 > 0};
-            for (int64_t i = 0; i < m; i++) {
-                __builtin_prefetch(dw + i * a->units, 1);
-                __builtin_prefetch(dw + i * a->units + CACHE_LINE, 1);
-            }
-            ask(next);
+                row, MR, 0, step, 0, samples, 1, packed_dy + u * samples, dw, a->units, width, a->accumulate || n0 > 0,
+                1};
+            ask_to_write(dw, a->units, m);
             outer_packed(&t, (int)m);
         }
     }
@@ -365,17 +320,9 @@ KERNEL_RUN(dense_dw) {
             pack_columns(a->dy + n * a->units, a->units, min64(DW_SAMPLES, last - n), a->units,
                          packed_dy + (n - first) * columns);
         for (int64_t task = begin; task < end; task++) {
-            int64_t k0 = task * a->rows, rows = min64(a->rows, a->depth - k0), n = first;
-            if (rows <= 0) continue;
-            do {
-                int64_t samples = min64(DW_SAMPLES, last - n), next_n = n + samples < last ? n + samples : first;
-                int64_t next_k = next_n > n ? k0 : k0 + rows;
-                int64_t next_samples = next_n == first && task + 1 == end ? 0 : min64(DW_SAMPLES, last - next_n);
-                coming next = {a->x + next_n * a->depth + next_k, a->depth, next_samples,
-                               min64(a->rows, a->depth - next_k), 0};
-                dw_block(a, k0, rows, n, samples, packed_dy + (n - first) * columns, &next, packed_x);
-                n += DW_SAMPLES;
-            } while (n < last);
+            int64_t k0 = task * a->rows, rows = min64(a->rows, a->depth - k0);
+            for (int64_t n = first; n < last || n == first; n += DW_SAMPLES)
+                dw_block(a, k0, rows, n, min64(DW_SAMPLES, last - n), packed_dy + (n - first) * columns, packed_x);
         }
     }
 }

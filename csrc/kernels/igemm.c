@@ -7,6 +7,13 @@
 
 #define UNROLL _Pragma("GCC unroll 16")
 
+/* Where a tile's operands stand. */
+enum {
+    IN_PLACE,
+    PACKED,  /* in the order in which they are read */
+    STREAMED /* the same, but the vectors come from L2 and are asked for early */
+};
+
 /* What one tile of `product` reads and writes. Row i's operand for run r starts at rows[i] + a_offset[r] and runs on
  * for `length` elements; its weights start at w + w_offset[r], w_step floats from one element to the next. */
 typedef struct {
@@ -17,10 +24,11 @@ typedef struct {
     const float *b;  /* added first, or NULL */
     float *const *y; /* one pointer per row */
     int64_t width;   /* columns to write; a last vector may be partial */
-    int accumulate;  /* to what y holds */
+    int accumulate;  /* to what y holds, which is read last: it may come from far */
     int activation;
     const float *const
-        *behind; /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
+        *behind;  /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
+    int streamed; /* the weights are a panel that comes from L2 */
 } product_tile;
 
 /* acc[i][j] from b or y, or zero. */
@@ -38,22 +46,19 @@ INLINE void finish(float *to, vf v, int64_t width, int j) {
         store_n(to + j * LANES, v, left);
 }
 
-/* `packed`: the weights are a panel, so that w_step is nv vectors. */
-INLINE void product_m(const product_tile *t, const int m, const int nv, const int packed) {
+INLINE void product_m(const product_tile *t, const int m, const int nv, const int weights) {
     vf acc[MR][NV];
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) acc[i][j] = start(t->b, t->width, j);
-    if (t->accumulate) UNROLL
-    for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) acc[i][j] += start(t->y[i], t->width, j);
     for (int64_t r = 0; r < t->runs; r++) {
         const float *w = t->w + t->w_offset[r];
         const float *row[MR];
         UNROLL
         for (int i = 0; i < m; i++) row[i] = t->rows[i] + t->a_offset[r];
-        for (int64_t k = 0; k < t->length; k++, w += packed ? nv * LANES : t->w_step) {
+        for (int64_t k = 0; k < t->length; k++, w += weights == IN_PLACE ? t->w_step : nv * LANES) {
             vf wv[NV];
+            if (weights == STREAMED) ask_ahead(w, nv * LANES);
             UNROLL
             for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
             UNROLL
@@ -61,6 +66,9 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
             for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
         }
     }
+    if (t->accumulate) UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] += start(t->y[i], t->width, j);
     if (t->activation == CNN_RELU) UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) acc[i][j] = vmax(set(0), acc[i][j]);
@@ -83,29 +91,34 @@ typedef struct {
     int64_t y_step; /* from one row to the next */
     int64_t width;
     int accumulate;
+    int streamed; /* the vectors come from L2 */
 } outer_tile;
 
-/* `packed`: row i's operand lies i floats behind row 0's, so that one pointer serves all. */
-INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int packed) {
+/* Unless `rows` are IN_PLACE, row i's operand lies i floats behind row 0's, so that one pointer serves all. */
+INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int rows) {
     vf acc[MR][NV];
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) acc[i][j] = t->accumulate ? start(t->y + i * t->y_step, t->width, j) : (vf){0};
+    for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
     for (int64_t l = 0; l < t->lines; l++) {
         const float *b = t->b + l * t->b_line;
         const float *row[MR];
         UNROLL
-        for (int i = 0; i < m; i++) row[i] = (packed ? t->rows[0] + i : t->rows[i]) + l * t->a_line;
+        for (int i = 0; i < m; i++) row[i] = (rows == IN_PLACE ? t->rows[i] : t->rows[0] + i) + l * t->a_line;
         int64_t k = 0;
         for (int64_t s = 0; s < t->steps; s++, k += t->a_step, b += t->b_step) {
             vf bv[NV];
+            if (rows == STREAMED) ask_ahead(b, nv * LANES);
             UNROLL
             for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
             UNROLL
             for (int i = 0; i < m; i++) UNROLL
-            for (int j = 0; j < nv; j++) acc[i][j] += (packed ? row[0][k + i] : row[i][k]) * bv[j];
+            for (int j = 0; j < nv; j++) acc[i][j] += (rows == IN_PLACE ? row[i][k] : row[0][k + i]) * bv[j];
         }
     }
+    if (t->accumulate) UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] += start(t->y + i * t->y_step, t->width, j);
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) finish(t->y + i * t->y_step, acc[i][j], t->width, j);
@@ -115,11 +128,11 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
 /* One function for every number of rows and vectors, so that the last tiles of an image cost what they compute. */
 #define TILE_ROWS(kind, m)                                          \
     case m:                                                    \
-        if (m <= MR) kind##_m(t, m <= MR ? m : 1, nv, packed); \
+        if (m <= MR) kind##_m(t, m <= MR ? m : 1, nv, where);  \
         break;
-#define TILES(name, kind, vectors, is_packed)                                                                 \
+#define TILES(name, kind, vectors, stand)                                                                     \
     static __attribute__((noinline)) void name(const kind##_tile *t, int m) {                                 \
-        const int nv = vectors, packed = is_packed;                                                           \
+        const int nv = vectors, where = stand;                                                                \
         switch (m) {                                                                                          \
             TILE_ROWS(kind, 1)                                                                                     \
             TILE_ROWS(kind, 2) TILE_ROWS(kind, 3) TILE_ROWS(kind, 4) TILE_ROWS(kind, 5) TILE_ROWS(kind, 6) TILE_ROWS(kind, 7) TILE_ROWS(kind, 8) \
@@ -128,27 +141,33 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int pa
     }
 /* clang-format on */
 _Static_assert(MR <= 12 && NV == 2, "TILES lists the rows and vectors that a tile may have");
-TILES(product_1, product, 1, 1)
-TILES(product_2, product, 2, 1)
-TILES(product_1_in_place, product, 1, 0)
-TILES(product_2_in_place, product, 2, 0)
-TILES(outer_1, outer, 1, 0)
-TILES(outer_2, outer, 2, 0)
-TILES(outer_1_packed, outer, 1, 1)
-TILES(outer_2_packed, outer, 2, 1)
+TILES(product_1, product, 1, PACKED)
+TILES(product_2, product, 2, PACKED)
+TILES(product_2_streamed, product, 2, STREAMED)
+TILES(product_1_in_place, product, 1, IN_PLACE)
+TILES(product_2_in_place, product, 2, IN_PLACE)
+TILES(outer_1, outer, 1, IN_PLACE)
+TILES(outer_2, outer, 2, IN_PLACE)
+TILES(outer_1_packed, outer, 1, PACKED)
+TILES(outer_2_packed, outer, 2, PACKED)
+TILES(outer_2_streamed, outer, 2, STREAMED)
 
 /* The same, where rows[0] alone is given and row i's operand lies i floats behind it. */
 static void outer_packed(const outer_tile *t, int m) {
-    if (t->width > LANES)
-        outer_2_packed(t, m);
-    else
+    if (t->width <= LANES)
         outer_1_packed(t, m);
+    else if (t->streamed)
+        outer_2_streamed(t, m);
+    else
+        outer_2_packed(t, m);
 }
 
 #define PANEL (NV * LANES) /* columns of a whole tile */
 
 static void product(const product_tile *t, int m) {
-    if (t->w_step == PANEL && t->width > LANES)
+    if (t->streamed && t->width > LANES)
+        product_2_streamed(t, m);
+    else if (t->w_step == PANEL && t->width > LANES)
         product_2(t, m);
     else if (t->w_step == LANES)
         product_1(t, m);
