@@ -271,9 +271,10 @@ INLINE void multiply_tile(const float *v, int64_t wide, int64_t depth, const flo
 INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const float *z, float *sums, int64_t columns,
                           int accumulate, const int m, const int nv) {
     vf acc[MR][NV];
+    if (accumulate) ask_to_write(sums, columns, m);
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) acc[i][j] = accumulate ? load(sums + i * columns + j * LANES) : (vf){0};
+    for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
     for (int64_t t = 0; t < tiles; t++, v += wide, z += nv * LANES) {
         vf zv[NV];
         UNROLL
@@ -282,6 +283,9 @@ INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const flo
         for (int i = 0; i < m; i++) UNROLL
         for (int j = 0; j < nv; j++) acc[i][j] += v[i] * zv[j];
     }
+    if (accumulate) UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] += load(sums + i * columns + j * LANES);
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
     for (int j = 0; j < nv; j++) store(sums + i * columns + j * LANES, acc[i][j]);
