@@ -2,6 +2,7 @@
  *
  * Filter rows are then too short to point at for every pixel. A tile is neighbours in one row of the output instead:
  * their operands lie a known distance apart, so that one pointer serves all and nothing is set up between filter rows.
+ * (By igemm.c's tiles, which point at every pixel, these layers take a sixth to a quarter longer.)
  */
 
 /* A tile's first pixel reads x[r * x_step + k] for element k of filter row r; the packed weights stand in that order.
