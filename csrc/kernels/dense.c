@@ -4,11 +4,11 @@
  * after another's, dw packs a tile's share of it; the panels stream past each tile.
  */
 
-#define BLOCK_COLUMNS 256            /* of a task; more where there are few rows */
-#define BLOCK_ROWS    512            /* of a task */
-#define BLOCK_FLOATS  (8192 * LANES) /* of packed weights, which should stay in L2 */
-#define BLOCK_DEPTH   512            /* at most summed before a tile moves on: its rows should stay in L1 */
-#define FEW_ROWS      64             /* up to which weights, read once, cost more than the arithmetic */
+#define BLOCK_COLUMNS 256                            /* of a task; more where there are few rows */
+#define BLOCK_ROWS    256                            /* of a task; cnncore/ops/dense.py counts tasks by these */
+#define BLOCK_FLOATS  (LANES == 16 ? 131072 : 65536) /* of packed weights, which should stay in L2 */
+#define BLOCK_DEPTH   512 /* at most summed before a tile moves on: its rows should stay in L1 */
+#define FEW_ROWS      64  /* up to which weights, read once, cost more than the arithmetic */
 
 /* ---- rows times panels ---------------------------------------------------------------------------------------- */
 
