@@ -145,12 +145,13 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
 KERNEL_RUN(dense) {
     dense_blocks blocks = forward_blocks(a);
     int64_t panels = ceil_div(a->units, PANEL);
-    for (int64_t task = begin; task < end; task++) {
-        int64_t rows = task % blocks.rows, columns = task / blocks.rows % blocks.columns;
-        int64_t slot = task / blocks.rows / blocks.columns;
+    for (int64_t task = begin, next; task < end; task = next) { /* neighbours of the same weights at once */
+        int64_t block = task / blocks.rows, columns = block % blocks.columns, slot = block / blocks.columns;
+        next = min64(end, (block + 1) * blocks.rows);
         int64_t u0 = tile_begin(panels, blocks.columns, columns) * PANEL;
         int64_t u1 = min64(tile_begin(panels, blocks.columns, columns + 1) * PANEL, a->units);
-        int64_t n0 = tile_begin(a->batch, blocks.rows, rows), n1 = tile_begin(a->batch, blocks.rows, rows + 1);
+        int64_t n0 = tile_begin(a->batch, blocks.rows, task - block * blocks.rows);
+        int64_t n1 = tile_begin(a->batch, blocks.rows, next - block * blocks.rows);
         int64_t k0 = tile_begin(a->depth, a->slots, slot), k1 = tile_begin(a->depth, a->slots, slot + 1);
         if (a->slots == 1)
             forward_block(a, n0, n1, u0, u1, k0, k1, blocks.depth, a->y, a->b, a->activation == CNN_RELU, scratch);
