@@ -114,9 +114,9 @@ cdef class Call:
 
     @property
     def work(self):
-        """(tasks, grain, tasks per image, scratch bytes, state bytes, ordered) of this call on the tier in use."""
+        """The call's cnn_work on the tier in use: (tasks, grain, per_image, scratch bytes, state bytes, ordered)."""
         cdef cnn_work w = _table[self.kernel].work(self.args)
-        return w.tasks, w.grain, w.per_image, w.scratch, w.state, bool(w.ordered)
+        return w.tasks, w.grain, w.per_image, w.scratch, w.state, w.ordered
 
     @property
     def gradient_part(self):

@@ -128,12 +128,13 @@ cdef extern from "cnn.h" nogil:
         const float *dy
         float *partial
         int64_t images_per_slot
+        int32_t points
 
     ctypedef struct cnn_winograd_pack_args:
         const float *w
         float *packed
         int64_t in_c, out_c
-        int32_t transpose
+        int32_t points, transpose
 
     ctypedef struct cnn_winograd_args:
         cnn_window window
@@ -142,7 +143,7 @@ cdef extern from "cnn.h" nogil:
         const float *b
         float *y
         const float *behind
-        int32_t activation, accumulate
+        int32_t activation, accumulate, points
         cnn_sides sides
 
     ctypedef struct cnn_conv2d_tiles_pack_args:

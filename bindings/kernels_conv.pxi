@@ -70,47 +70,47 @@ def conv2d_dw(Buffer x, Buffer dy, Buffer partial, tuple w_shape, strides, dilat
     return call.writes(&a.partial, partial, (slots, k_h * k_w * in_c + 1, out_c))
 
 
-def winograd_packed_size(tuple w_shape, bint transpose=False):
-    """Elements of the filters as winograd_pack transforms them."""
+def winograd_packed_size(tuple w_shape, bint transpose=False, int points=8):
+    """Elements of the filters as winograd_pack transforms them, with 8 or 6 points along an axis."""
     _, _, in_c, out_c = w_shape
     if transpose:
         in_c, out_c = out_c, in_c
     width = lanes()
-    return 36 * in_c * ((out_c + width - 1) // width * width)
+    return points * points * in_c * ((out_c + width - 1) // width * width)
 
 
-def winograd_pack(Buffer w, Buffer packed, bint transpose=False):
+def winograd_pack(Buffer w, Buffer packed, bint transpose=False, int points=8):
     cdef Call call = Call(CNN_winograd_pack)
     cdef cnn_winograd_pack_args *a = <cnn_winograd_pack_args *> call.args
     a.in_c, a.out_c = w.shape[2], w.shape[3]
-    a.transpose = transpose
+    a.points, a.transpose = points, transpose
     call.reads(&a.w, w, (3, 3, w.shape[2], w.shape[3]))
-    return call.writes(&a.packed, packed, (winograd_packed_size(w.shape, transpose),))
+    return call.writes(&a.packed, packed, (winograd_packed_size(w.shape, transpose, points),))
 
 
-def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, bint relu=False, bint accumulate=False,
-             Buffer behind=None):
-    """y from x, or dx (as y) from dy (as x) with transposed filters and pads of 2 - pad."""
+def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, int points, bint relu=False,
+             bint accumulate=False, Buffer behind=None):
+    """y from x, or dx (as y) from dy (as x) with transposed filters and pads of 2 - pad; points as for winograd_pack."""
     cdef Call call = Call(CNN_winograd)
     cdef cnn_winograd_args *a = <cnn_winograd_args *> call.args
     w_shape = (3, 3, x.shape[3], y.shape[3])
     _window(&a.window, x, w_shape, y, (1, 1), (1, 1), pads)
     _alone(&a.sides, &a.window)
-    a.activation, a.accumulate = relu, accumulate
+    a.activation, a.accumulate, a.points = relu, accumulate, points
     call.reads(&a.x, x, (y.shape[0],) + x.shape[1:])
-    call.reads(&a.packed, packed, (winograd_packed_size(w_shape),))
+    call.reads(&a.packed, packed, (winograd_packed_size(w_shape, False, points),))
     call.reads(&a.b, b, (y.shape[3],))
     call.reads(&a.behind, behind, y.shape)
     return call.writes(&a.y, y)
 
 
-def winograd_dw(Buffer x, Buffer dy, Buffer partial, tuple pads, int64_t images_per_slot):
+def winograd_dw(Buffer x, Buffer dy, Buffer partial, tuple pads, int64_t images_per_slot, int points):
     cdef Call call = Call(CNN_winograd_dw)
     cdef cnn_conv2d_dw_args *a = <cnn_conv2d_dw_args *> call.args
     in_c, out_c = x.shape[3], dy.shape[3]
     slots = (x.shape[0] + images_per_slot - 1) // images_per_slot
     _window(&a.window, x, (3, 3, in_c, out_c), dy, (1, 1), (1, 1), pads)
-    a.images_per_slot = images_per_slot
+    a.images_per_slot, a.points = images_per_slot, points
     call.reads(&a.x, x, (dy.shape[0],) + x.shape[1:])
     call.reads(&a.dy, dy)
     return call.writes(&a.partial, partial, (slots, 9 * in_c + 1, out_c))

@@ -136,7 +136,7 @@ def show_config():
           + (f"; CNNCORE_ISA={os.environ['CNNCORE_ISA']}" if os.environ.get("CNNCORE_ISA") else "") + ")")
     print(f"Threads: {_core.threads()} ({_threads_reason})")
     print(f"OpenMP runtimes: {', '.join(openmp_runtimes()) or 'none'}")
-    fast = "matrix tiles (products of pairs of bfloat16)" if _core.has_tiles() else "Winograd F(4x4, 3x3)"
+    fast = "matrix tiles (products of pairs of bfloat16)" if _core.has_tiles() else "Winograd"
     print(f"Kernels: {'direct only (strict)' if strict() else 'direct and ' + fast}")
 
 

@@ -7,7 +7,7 @@
  *
  * It never allocates, fails, prints or names a thread. Tasks are independent: any two may run at once, in any order,
  * and the result does not depend on how a range is cut, as long as cuts fall on multiples of the work's `grain`. (A
- * thread may also run one grain in parts, first to last, with the same `state`.)
+ * thread may also run one grain in parts, first to last, with the same `state`, cut where `ordered` allows.)
  * All arrays are contiguous, row-major float32 unless said otherwise. Images are NHWC, filters HWIO.
  * "Writes" never reads the old value; where `accumulate` is set the result is added to what is there.
  * A pointer that may be NULL says so. Sizes are in elements. The caller owns all memory.
@@ -26,7 +26,8 @@ typedef struct {
     size_t scratch;    /* bytes of scratch that one thread needs, 64-byte aligned: the first 8 are 0 when it begins with
                           a call and kept while it works on it, the others have any content */
     size_t state; /* bytes that one thread keeps from a grain's first task to its last, where a grain is run in parts */
-    int32_t ordered; /* a grain's tasks add to one another: they must run in order and on one thread */
+    int32_t ordered; /* not 0: a grain's tasks add to one another, so many at a time. They must run in order and on one
+                        thread; where a grain is run in parts, these end at multiples of so many tasks */
 } cnn_work;
 
 typedef void (*cnn_run_fn)(const void *args, int64_t begin, int64_t end, void *scratch, void *state);

@@ -6,6 +6,7 @@ import pytest
 
 import cnncore
 from cnncore import _core, layers, ops
+from cnncore.plan import schedule
 from cnncore.plan.recorder import record
 
 STEPS, BATCH = 100, 24
@@ -68,6 +69,35 @@ def test_depth_first_computes_exactly_what_layer_by_layer_computes(monkeypatch):
     depth_first = trained(2, 10)
     monkeypatch.setenv("CNNCORE_DEPTH_FIRST", "0")
     assert trained(2, 10) == depth_first
+
+
+def test_blocks_that_part_a_slot_of_images_change_no_bit(monkeypatch):
+    """What adds gradients up adds those of the same images together, however a slot's images are cut into blocks."""
+    def updated(depth_first):
+        monkeypatch.setenv("CNNCORE_DEPTH_FIRST", depth_first)
+        cnncore.utils.set_random_seed(5)
+        model = cnncore.Sequential([
+            layers.Input(shape=(22, 22, 1)), layers.Conv2D(24, 3, activation="relu"), layers.MaxPooling2D(padding="same"),
+            layers.Conv2D(32, 3, padding="same", activation="relu"), layers.Conv2D(16, 5, activation="relu"),
+            layers.Conv2D(20, 1), layers.BatchNormalization(), layers.Flatten(), layers.Dense(10, activation="softmax")])
+        model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+        model.fit(x, y, batch_size=len(x), epochs=2, verbose=0)
+        return [weight.numpy() for weight in model.weights]
+
+    def groups_seen(*args):
+        groups = make_groups(*args)
+        parted.update(g.images_per_block for g in groups if g.images_per_block < g.images_per_slot)
+        return groups
+
+    make_groups, parted = schedule.make_groups, set()
+    monkeypatch.setattr(schedule, "make_groups", groups_seen)
+    monkeypatch.setattr(schedule, "CACHE_BYTES", 1 << 18)
+    rng = np.random.default_rng(0)
+    x, y = rng.random((256, 22, 22, 1), np.float32), rng.integers(0, 10, 256)
+    by_blocks = updated("1")
+    assert parted
+    for some, whole in zip(by_blocks, updated("0"), strict=True):
+        assert np.array_equal(some, whole)
 
 
 def test_training_changes_the_hash():

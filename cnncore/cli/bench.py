@@ -113,7 +113,7 @@ def _filled(**shapes):
 def conv_case(name, shape, kind):
     """A convolution with bias and ReLU, its dx, and its dw with db; packing of the filters counts apart."""
     from cnncore import _core
-    from cnncore.ops.conv2d import packed_filters, slot_images
+    from cnncore.ops.conv2d import packed_filters, slot_images, winograd_points
 
     n, h, w, c, f, k, padding = shape
     pad = (k - 1) // 2 if padding == "same" else 0
@@ -122,13 +122,14 @@ def conv_case(name, shape, kind):
     b = _filled(x=(n, h, w, c), w=(k, k, c, f), b=(f,), y=(n, out_h, out_w, f), dy=(n, out_h, out_w, f),
                 dx=(n, h, w, c), dw=(k, k, c, f), db=(f,), partial=(-(-n // images), rows + 1, f))
     x, y, dy, dx, partial = (b[name] for name in ("x", "y", "dy", "dx", "partial"))
-    packed, pack = packed_filters(kind, _core.Buffer.allocate, b["w"])
-    packed_dx, pack_dx = packed_filters(kind, _core.Buffer.allocate, b["w"], True)
+    points, points_dx = (winograd_points(*b[name].shape[:3]) for name in ("y", "dx"))
+    packed, pack = packed_filters(kind, _core.Buffer.allocate, b["w"], points=points)
+    packed_dx, pack_dx = packed_filters(kind, _core.Buffer.allocate, b["w"], True, points_dx)
     geometry, turned = ((k, k, c, f), (1, 1), (1, 1), (pad, pad)), (k - 1 - pad, k - 1 - pad)
     if kind == "winograd":
-        forward = _core.winograd(x, packed, b["b"], y, (pad, pad), True)
-        to_dx = _core.winograd(dy, packed_dx, None, dx, turned)
-        to_dw = _core.winograd_dw(x, dy, partial, (pad, pad), images)
+        forward = _core.winograd(x, packed, b["b"], y, (pad, pad), points, True)
+        to_dx = _core.winograd(dy, packed_dx, None, dx, turned, points_dx)
+        to_dw = _core.winograd_dw(x, dy, partial, (pad, pad), images, winograd_points(images, out_h, out_w))
     elif kind == "tiles":
         forward = _core.conv2d_tiles(x, packed, b["b"], y, (k, k), (1, 1), (pad, pad), True)
         to_dx = _core.conv2d_tiles(dy, packed_dx, None, dx, (k, k), (1, 1), turned)

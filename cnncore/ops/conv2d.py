@@ -6,7 +6,8 @@ SLOTS = 32  # weight gradients are summed in at most this many slots ...
 FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
 FEW_SLOTS = 8  # ... and in as few as this where all of them would take more than ...
 SLOT_BYTES, MOST_BYTES = 1 << 23, 1 << 25  # ... the first, and in even fewer from the second on
-WINOGRAD_CHANNELS = 16  # input and output channels from which F(4x4, 3x3) is faster than the direct kernels
+WINOGRAD_CHANNELS = 16  # input and output channels from which Winograd is faster than the direct kernels
+FILTER_COST = 8  # reading an element of transformed filters, in products
 WINOGRAD_PRODUCTS = 1 << 14  # of both, up to which its sums for dw stay in L2, where they beat those on matrix tiles
 # From which matrix tiles are faster: elements summed, these times the results of a pixel, and input channels of dw.
 TILE_DEPTH, TILE_PRODUCTS, TILE_CHANNELS = 32, 384, 16
@@ -76,7 +77,7 @@ class Conv2D(Op):
         return (out_h, out_w), (top, left)
 
     def _way(self, x, w, step="forward"):
-        """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd' (F(4x4, 3x3)), 'direct'."""
+        """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd', 'direct'."""
         k_h, k_w, in_c, out_c = w.shape
         winograd = ((k_h, k_w) == (3, 3) and self.strides == self.dilation == (1, 1) and not strict()
                     and min(in_c, out_c) >= WINOGRAD_CHANNELS)
@@ -110,11 +111,12 @@ class Conv2D(Op):
         (y,) = outputs
         pads = self._geometry(x, w)[1]
         way = self._way(x, w)
-        packed, pack = packed_filters(way, empty, w)
+        points = winograd_points(*y.shape[:3])
+        packed, pack = packed_filters(way, empty, w, points=points)
         if way == "tiles":
             return [pack, _core.conv2d_tiles(x, packed, b, y, w.shape[:2], self.strides, pads, self.relu)]
         if way == "winograd":
-            return [pack, _core.winograd(x, packed, b, y, pads, self.relu)]
+            return [pack, _core.winograd(x, packed, b, y, pads, points, self.relu)]
         return [pack, _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, pads, self.relu)]
 
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
@@ -132,7 +134,8 @@ class Conv2D(Op):
         rows, images = w.shape[0] * w.shape[1] * w.shape[2] + 1, slot_images(x.shape[0], 4 * w.size)
         partial = empty((-(-x.shape[0] // images), rows, w.shape[3]))
         if way == "winograd":
-            call = _core.winograd_dw(x, dz, partial, pads, images)
+            points = winograd_points(images, *dz.shape[1:3])
+            call = _core.winograd_dw(x, dz, partial, pads, images, points)
         else:
             call = _core.conv2d_dw(x, dz, partial, w.shape, self.strides, self.dilation, pads, images, way == "tiles")
         return [call, *(_core.sum_slots(partial, d.buffer, begin, d.accumulate)
@@ -141,7 +144,8 @@ class Conv2D(Op):
     def _dx_calls(self, empty, x, w, dz, dx):
         pads, way = self._geometry(x, w)[1], self._way(x, w, "dx")
         behind = x if dx.behind_relu else None
-        packed, pack = packed_filters(way, empty, w, True)
+        points = winograd_points(*dx.buffer.shape[:3])
+        packed, pack = packed_filters(way, empty, w, True, points)
         if way == "direct":
             return [pack, _core.conv2d_dx(dz, packed, dx.buffer, w.shape, self.strides, self.dilation, pads,
                                           dx.accumulate, behind)]
@@ -149,16 +153,34 @@ class Conv2D(Op):
         if way == "tiles":
             return [pack, _core.conv2d_tiles(dz, packed, None, dx.buffer, w.shape[:2], (1, 1), turned_pads, False,
                                              dx.accumulate, behind)]
-        return [pack, _core.winograd(dz, packed, None, dx.buffer, turned_pads, False, dx.accumulate, behind)]
+        return [pack, _core.winograd(dz, packed, None, dx.buffer, turned_pads, points, False, dx.accumulate, behind)]
 
 
-def packed_filters(way, empty, w, for_dx=False):
-    """(a buffer for the filters as the kernels of `way` read them, the call that fills it)."""
+def packed_filters(way, empty, w, for_dx=False, points=None):
+    """(a buffer for the filters as the kernels of `way` read them, the call that fills it); points for Winograd."""
     size, pack = {"tiles": (_core.conv2d_tiles_packed_size, _core.conv2d_tiles_pack),
                   "winograd": (_core.winograd_packed_size, _core.winograd_pack),
                   "direct": (_core.conv2d_packed_size, _core.conv2d_pack)}[way]
-    packed = empty((size(w.shape, for_dx),))
-    return packed, pack(w, packed, for_dx)
+    options = (for_dx, points) if way == "winograd" else (for_dx,)
+    packed = empty((size(w.shape, *options),))
+    return packed, pack(w, packed, *options)
+
+
+def winograd_points(images, height, width):
+    """Points of an axis with which Winograd had better compute so many outputs: 8 for tiles of 6 and 4, 6 for tiles of 4.
+
+    Those of 6 take fewer products, but more filters (or sums, for dw, once for each slot), which count where images are
+    few or small.
+    """
+    def products(length, points):
+        """Along one axis: a tile makes 2 more than it has outputs."""
+        tiles = -(-length // (points - 2))
+        return (4 * tiles if points == 6 else max(4, length + length % 2)) + 2 * tiles
+
+    def cost(points):
+        return images * products(height, points) * products(width, points) + FILTER_COST * points ** 2
+
+    return min((6, 8), key=cost)
 
 
 def behind_relu(empty, y, dy, relu):

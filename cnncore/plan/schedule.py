@@ -1,4 +1,5 @@
 """The order of a plan's calls: which it needs, which go depth first together, and where threads wait for each other."""
+import math
 from typing import NamedTuple
 
 from cnncore import _core
@@ -72,6 +73,13 @@ def slot_of(call):
     """Images whose tasks must run in order on one thread."""
     _, grain, per_image, _, _, ordered = call.work
     return grain // per_image if ordered else 1
+
+
+def images_together(call):
+    """Images that a call adds up together: a block of a slot's images ends at a multiple of so many."""
+    _, _, per_image, _, _, ordered = call.work
+    slot, images = slot_of(call), max(1, ordered // max(1, per_image))
+    return images if slot % images == 0 else slot
 
 
 def goes_by_layers(call):
@@ -161,6 +169,8 @@ def _group(calls, first, count, users, kept):
     _, per_image = memory.place_spans(spans, inside)
     block = max(1, min(slot, CACHE_BYTES // max(per_image + outside, 1)))
     block = -(-slot // -(-slot // block))  # blocks as even as can be
+    together = math.lcm(*(images_together(call) for call in members))
+    block = min(slot, -(-block // together) * together)
     places, size = memory.place_spans(spans, {root: nbytes * block for root, nbytes in inside.items()})
     return Group(first, count, images, slot, block,
                  {root: (places[root], inside[root]) for root in inside}, size)

@@ -51,6 +51,7 @@ typedef struct {
     const float *dy; /* [batch][out_h][out_w][out_c] */
     float *partial;  /* [slots][k_h * k_w * in_c + 1][out_c] */
     int64_t images_per_slot;
+    int32_t points; /* winograd_dw's alone, as winograd_pack's */
 } cnn_conv2d_dw_args;
 
 /* total[i] = sum over slots of partial[s * slot_size + begin + i], in a fixed tree. Task: a chunk of elements. */
@@ -103,29 +104,30 @@ typedef struct {
     int32_t accumulate;
 } cnn_dense_dw_args;
 
-/* ---- Winograd F(4x4, 3x3): kernels/winograd.c, for 3x3 filters with stride and dilation 1 ----------------------- */
+/* ---- Winograd: kernels/winograd.c, for 3x3 filters with stride and dilation 1 ---------------------------------- */
 
-/* Transforms filters: packed[f / width][36][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms for
- * Convolutional Neural Networks"). With `transpose` the filters of the adjoint instead: rotated by half a turn, in_c
- * and out_c swapped. Task: one panel. */
+/* Transforms filters: packed[f / width][points][points][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms
+ * for Convolutional Neural Networks"). An axis has 8 points, for tiles of 6 and of 4 outputs, or 6, for tiles of 4
+ * alone; all calls that use these filters must say the same. With `transpose` the filters of the adjoint instead:
+ * rotated by half a turn, in_c and out_c swapped. Task: one panel. */
 typedef struct {
     const float *w; /* [3][3][in_c][out_c] */
     float *packed;
     int64_t in_c, out_c; /* of w */
-    int32_t transpose;
+    int32_t points, transpose;
 } cnn_winograd_pack_args;
 
 /* As conv2d, from filters of winograd_pack. dx is the same with window.in_* describing dy, window.out_* dx, the pads
- * 2 - pad, and transposed filters. Task: a row of 4x4 tiles of one image. */
+ * 2 - pad, and transposed filters. Task: a row of tiles of one image. */
 typedef struct {
     cnn_window window;
     const float *x;
     const float *packed;
     const float *b; /* [out_c], or NULL */
     float *y;
-    const float *behind; /* NULL, or as for conv2d_dx */
-    int32_t activation, accumulate;
-    cnn_sides sides; /* winograd: neither scale, shift nor relu */
+    const float *behind;                    /* NULL, or as for conv2d_dx */
+    int32_t activation, accumulate, points; /* points: winograd's alone, as winograd_pack's */
+    cnn_sides sides;                        /* winograd: neither scale, shift nor relu */
 } cnn_winograd_args;
 
 /* As conv2d_dw: partial[slot][9 * in_c + 1][out_c]. Task: one image; the grain is a slot. */

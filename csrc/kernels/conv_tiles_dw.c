@@ -45,7 +45,7 @@ KERNEL_WORK(conv2d_tiles_dw) {
     size_t sums = (size_t)(cut.out_blocks / 2 * gradient_pairs(g, &cut)) * WIDE * WIDE * sizeof(float);
     size_t room = 2 * (size_t)round_up(cut.images * cut.chunks, 8) * sizeof(int64_t) + (size_t)numbers * sizeof(bf16) +
                   (size_t)round_up(g->out_c, LANES) * sizeof(float);
-    return (cnn_work){g->batch, a->images_per_slot, 1, room, sums, 1};
+    return (cnn_work){g->batch, a->images_per_slot, 1, room, sums, (int32_t)cut.images};
 }
 
 /* ---- splitting ------------------------------------------------------------------------------------------------ */

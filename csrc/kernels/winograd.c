@@ -1,84 +1,29 @@
-/* winograd.c - F(4x4, 3x3): a 4x4 tile of outputs from a 6x6 patch in 36 multiplications a channel pair instead of 144.
+/* winograd.c - F(6x6, 3x3) and F(4x4, 3x3): a tile of 6x6 outputs from 8x8 inputs in 64 multiplications a channel pair
+ * instead of 324, one of 4x4 in 36 instead of 144, and those of 6x4 and 4x6 that end a row and a column.
  *
  *     y = A' [ sum over c of (G w G') * (B' x B) ] A
  *
- * The sum over c is 36 matrix products, one for each of the patch's points, over the tiles of as many rows of tiles
- * (and images) as fit the cache. dw is the exact adjoint: dw = G' [ sum over tiles of (B' x B) * (A dy A') ] G.
+ * The sum over c is a matrix product for each pair of points (winograd.h), over the tiles of as many rows of tiles (and
+ * images) as fit the cache. dw is the exact adjoint: dw = G' [ sum over tiles of (B' x B) * (A dy A') ] G.
  */
+#include "winograd.h"
 
-#define POINTS        36
-#define TILES_BYTES   (448 * 1024) /* transformed input that a block of tiles may take */
-#define FEWEST_TILES  (2 * MR)
-#define MOST_TILES    (LANES == 16 ? 3 * MR : 8 * MR) /* as measured: what the products write should stay near */
-#define MOST_TILES_DW (8 * MR)                        /* more, as each block adds to all sums */
-
-INLINE int64_t tiles_across(int64_t length) { return ceil_div(length, 4); }
+#define TILES_BYTES    (448 * 1024) /* transformed input that a block of tiles may take */
+#define TILES_BYTES_DW (768 * 1024) /* the same for dw: more, as each block adds to all sums */
+#define FEWEST_TILES   (2 * MR)
+#define MOST_TILES     (LANES == 16 ? 3 * MR : 8 * MR) /* as measured: what the products write should stay near */
+#define MOST_TILES_DW  (8 * MR)
 
 /* Rows of tiles that one block takes together, at most: blocks are made as even as can be. */
-static int64_t block_rows(const cnn_window *g, int64_t most) {
-    int64_t across = tiles_across(g->out_w), tile_bytes = POINTS * round_up(g->in_c, LANES) * (int64_t)sizeof(float);
-    int64_t tiles = max64(FEWEST_TILES, min64(most, TILES_BYTES / tile_bytes));
-    return max64(1, tiles / across);
+static int64_t block_rows(const tiling *t, int64_t most, int64_t bytes) {
+    int64_t tile_bytes = t->points * t->points * t->wide * (int64_t)sizeof(float);
+    int64_t tiles = max64(FEWEST_TILES, min64(most, bytes / tile_bytes));
+    return max64(1, tiles / tiles_along(t->across));
 }
 
-/* Floats from one point's matrix to the next: an odd number of cache lines, so that the 36 places that a transform
- * writes do not all fall into one set of the cache. */
+/* Floats from one pair of points to the next: an odd number of cache lines, so that the places that a transform writes
+ * do not all fall into one set of the cache. */
 INLINE int64_t point_step(int64_t size) { return (ceil_div(size, 16) | 1) * 16; }
-
-/* ---- transforms of one vector of channels --------------------------------------------------------------------- */
-
-/* B': from 6 inputs to 6 points. */
-INLINE void to_points(const vf d[6], vf v[6]) {
-    vf even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
-    vf far_even = d[4] - d[2], far_odd = 2 * (d[3] - d[1]);
-    v[0] = 4 * d[0] - 5 * d[2] + d[4];
-    v[1] = even + odd;
-    v[2] = even - odd;
-    v[3] = far_even + far_odd;
-    v[4] = far_even - far_odd;
-    v[5] = 4 * d[1] - 5 * d[3] + d[5];
-}
-
-/* A': from 6 points to 4 outputs. */
-INLINE void from_points(const vf m[6], vf y[4]) {
-    vf sum1 = m[1] + m[2], difference1 = m[1] - m[2];
-    vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
-    y[0] = m[0] + sum1 + sum2;
-    y[1] = difference1 + 2 * difference2;
-    y[2] = sum1 + 4 * sum2;
-    y[3] = difference1 + 8 * difference2 + m[5];
-}
-
-/* A: from 4 output gradients to 6 points. */
-INLINE void gradient_to_points(const vf d[4], vf z[6]) {
-    vf even1 = d[0] + d[2], odd1 = d[1] + d[3];
-    vf even2 = d[0] + 4 * d[2], odd2 = 2 * d[1] + 8 * d[3];
-    z[0] = d[0];
-    z[1] = even1 + odd1;
-    z[2] = even1 - odd1;
-    z[3] = even2 + odd2;
-    z[4] = even2 - odd2;
-    z[5] = d[3];
-}
-
-/* G: from 3 taps to 6 points. */
-INLINE void filter_to_points(const vf w[3], vf u[6]) {
-    vf ends = (w[0] + w[2]) * (-1.0f / 6), quarter = w[0] * (1.0f / 24) + w[2] * (1.0f / 6);
-    u[0] = w[0] * 0.25f;
-    u[1] = ends - w[1] * (1.0f / 6);
-    u[2] = ends + w[1] * (1.0f / 6);
-    u[3] = quarter + w[1] * (1.0f / 12);
-    u[4] = quarter - w[1] * (1.0f / 12);
-    u[5] = w[2];
-}
-
-/* G': from 6 points to 3 taps. */
-INLINE void filter_from_points(const vf u[6], vf w[3]) {
-    vf sum1 = u[1] + u[2], sum2 = u[3] + u[4];
-    w[0] = u[0] * 0.25f - sum1 * (1.0f / 6) + sum2 * (1.0f / 24);
-    w[1] = (u[2] - u[1]) * (1.0f / 6) + (u[3] - u[4]) * (1.0f / 12);
-    w[2] = (sum2 - sum1) * (1.0f / 6) + u[5];
-}
 
 /* ---- filters -------------------------------------------------------------------------------------------------- */
 
@@ -89,10 +34,10 @@ KERNEL_RUN(winograd_pack) {
     for (int64_t panel = begin; panel < end; panel++)
         for (int64_t r = 0; r < rows; r++) {
             int64_t f0 = panel * PANEL, width = min64(PANEL, columns - f0), step = panel_step(width);
-            float *to = a->packed + f0 * POINTS * rows + r * step;
+            float *to = a->packed + f0 * a->points * a->points * rows + r * step;
             for (int64_t j = 0; j < step; j += LANES) {
                 int64_t n = max64(0, min64(LANES, width - j));
-                vf half[6][3], taps[3], points[6];
+                vf half[MOST_POINTS][3], taps[3], points[MOST_POINTS];
                 for (int kx = 0; kx < 3; kx++) {
                     for (int ky = 0; ky < 3; ky++) {
                         if (a->transpose) {
@@ -105,11 +50,12 @@ KERNEL_RUN(winograd_pack) {
                         }
                     }
                     filter_to_points(taps, points);
-                    for (int i = 0; i < 6; i++) half[i][kx] = points[i];
+                    for (int i = 0; i < MOST_POINTS; i++) half[i][kx] = points[i];
                 }
-                for (int i = 0; i < 6; i++) {
+                for (int64_t i = 0; i < a->points; i++) {
                     filter_to_points(half[i], points);
-                    for (int p = 0; p < 6; p++) store(to + (i * 6 + p) * rows * step + j, points[p]);
+                    for (int64_t p = 0; p < a->points; p++)
+                        store(to + (i * a->points + p) * rows * step + j, points[p]);
                 }
             }
         }
@@ -117,131 +63,166 @@ KERNEL_RUN(winograd_pack) {
 
 /* ---- tiles of images ------------------------------------------------------------------------------------------ */
 
-/* v[point][tile][c] of the patches whose outputs are the row `ty` of tiles of an image; `step` floats from point to
- * point. Patches reach over the image's edge: rows outside read `zeros`, columns outside are zero. */
-static void transform_row(const cnn_window *g, const float *image, int64_t x_step, int64_t ty, const float *zeros,
-                          float *v, int64_t step) {
-    int64_t across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    const float *row[6];
-    int64_t column_step[6];
-    for (int r = 0; r < 6; r++) {
-        int64_t y = ty * 4 + r - g->pad_top;
-        int inside = y >= 0 && y < g->in_h;
-        row[r] = inside ? image + y * g->in_w * x_step : zeros;
-        column_step[r] = inside ? x_step : 0;
-    }
-    for (int64_t tx = 0; tx < across; tx++) {
-        int64_t x0 = tx * 4 - g->pad_left;
-        for (int64_t c = 0; c < g->in_c; c += LANES) {
-            int64_t n = min64(LANES, g->in_c - c);
-            vf half[6][6], d[6], points[6];
-            for (int s = 0; s < 6; s++) {
-                int64_t x = x0 + s;
-                if (x >= 0 && x < g->in_w) {
-                    if (n == LANES) UNROLL
-                    for (int r = 0; r < 6; r++) d[r] = load(row[r] + x * column_step[r] + c);
-                    else UNROLL
-                    for (int r = 0; r < 6; r++) d[r] = load_n(row[r] + x * column_step[r] + c, n);
-                    to_points(d, points);
-                } else {
-                    UNROLL
-                    for (int r = 0; r < 6; r++) points[r] = (vf){0};
-                }
+/* v[pair of points][tile][c] of the patch of h by w points whose rows begin at row[] and whose first column is x0;
+ * `step` floats from pair to pair. Patches reach over the image's edge: rows outside read zeros, columns outside are
+ * zero. */
+INLINE void transform_patch(const tiling *t, const float *const *row, const int64_t *column_step, int64_t x0, float *v,
+                            int64_t step, const int h, const int w) {
+    const cnn_window *g = t->window;
+    for (int64_t c = 0; c < g->in_c; c += LANES) {
+        int64_t n = min64(LANES, g->in_c - c);
+        vf half[MOST_POINTS][MOST_POINTS], d[MOST_POINTS], points[MOST_POINTS];
+        for (int s = 0; s < w; s++) {
+            int64_t x = x0 + s;
+            if (x >= 0 && x < g->in_w) {
+                if (n == LANES) UNROLL
+                for (int r = 0; r < h; r++) d[r] = load(row[r] + x * column_step[r] + c);
+                else UNROLL
+                for (int r = 0; r < h; r++) d[r] = load_n(row[r] + x * column_step[r] + c, n);
+                to_points(d, points, h);
+            } else {
                 UNROLL
-                for (int r = 0; r < 6; r++) half[r][s] = points[r];
+                for (int r = 0; r < h; r++) points[r] = (vf){0};
             }
-            float *to = v + tx * wide + c;
-            for (int r = 0; r < 6; r++) {
-                to_points(half[r], points);
-                UNROLL
-                for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
-            }
+            UNROLL
+            for (int r = 0; r < h; r++) half[r][s] = points[r];
+        }
+        for (int r = 0; r < h; r++) {
+            to_points(half[r], points, w);
+            UNROLL
+            for (int s = 0; s < w; s++) store(v + (r * t->points + s) * step + c, points[s]);
         }
     }
 }
 
-/* The same for gradients dy: z[point][tile][PANEL] of channels f0 and on. */
-static void transform_gradient_row(const cnn_window *g, const float *image, int64_t ty, int64_t f0, int64_t width,
-                                   float *z, int64_t step) {
-    int64_t across = tiles_across(g->out_w);
-    int rows = (int)min64(4, g->out_h - ty * 4);
-    for (int64_t tx = 0; tx < across; tx++) {
-        int columns = (int)min64(4, g->out_w - tx * 4);
-        const float *from = image + ((ty * 4) * g->out_w + tx * 4) * g->out_c + f0;
-        for (int64_t j = 0; j < width; j += LANES) {
-            int64_t n = min64(LANES, width - j);
-            vf half[6][4], d[4], points[6];
-            for (int s = 0; s < 4; s++) {
-                UNROLL
-                for (int r = 0; r < 4; r++) {
-                    const float *p = from + (r * g->out_w + s) * g->out_c + j;
-                    d[r] = r < rows && s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
-                }
-                gradient_to_points(d, points);
-                UNROLL
-                for (int r = 0; r < 6; r++) half[r][s] = points[r];
+/* The same for a tile of gradients dy: z[pair of points][tile][PANEL], `rows` by `columns` of them inside the image. */
+INLINE void transform_gradient(const tiling *t, const float *from, int rows, int columns, int64_t width, float *z,
+                               int64_t step, const int h, const int w) {
+    const cnn_window *g = t->window;
+    for (int64_t j = 0; j < width; j += LANES) {
+        int64_t n = min64(LANES, width - j);
+        vf half[MOST_POINTS][MOST_OUTPUTS], d[MOST_OUTPUTS], points[MOST_POINTS];
+        for (int s = 0; s < w - 2; s++) {
+            UNROLL
+            for (int r = 0; r < h - 2; r++) {
+                const float *p = from + (r * g->out_w + s) * g->out_c + j;
+                d[r] = r < rows && s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
             }
-            float *to = z + tx * panel_step(width) + j;
-            for (int r = 0; r < 6; r++) {
-                gradient_to_points(half[r], points);
-                UNROLL
-                for (int s = 0; s < 6; s++) store(to + (r * 6 + s) * step, points[s]);
-            }
+            gradient_to_points(d, points, h);
+            UNROLL
+            for (int r = 0; r < h; r++) half[r][s] = points[r];
+        }
+        for (int r = 0; r < h; r++) {
+            gradient_to_points(half[r], points, w);
+            UNROLL
+            for (int s = 0; s < w; s++) store(z + (r * t->points + s) * step + j, points[s]);
         }
     }
 }
 
-/* Writes the outputs of one row of tiles, channels f0 and on, from m[point][tile][PANEL]. */
-static void write_row(const cnn_winograd_args *a, float *image, int64_t ty, int64_t f0, int64_t width, const float *m,
-                      int64_t step) {
-    const cnn_window *g = &a->window;
-    int64_t across = tiles_across(g->out_w), y_step = a->sides.y_step;
+/* Writes the `rows` by `columns` outputs of a tile, channels f0 and on, from m[pair of points][tile][PANEL]. */
+INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int columns, int64_t f0, int64_t width,
+                       const float *m, int64_t step, const int h, const int w) {
+    int64_t y_step = a->sides.y_step, out_w = a->window.out_w;
     int activation = is_bounds(a->activation) ? a->activation : CNN_LINEAR;
     vf least = set(least_of(activation)), most = set(most_of(activation));
-    int rows = (int)min64(4, g->out_h - ty * 4);
-    for (int64_t tx = 0; tx < across; tx++) {
-        int columns = (int)min64(4, g->out_w - tx * 4);
-        float *to = image + ((ty * 4) * g->out_w + tx * 4) * y_step + f0;
-        for (int64_t j = 0; j < width; j += LANES) {
-            int64_t n = min64(LANES, width - j);
-            const float *from = m + tx * panel_step(width) + j;
-            vf half[4][6], points[6], out[4];
-            vf bias = a->b ? load_n(a->b + f0 + j, n) : (vf){0};
-            for (int s = 0; s < 6; s++) {
-                UNROLL
-                for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + s) * step);
-                from_points(points, out);
-                UNROLL
-                for (int r = 0; r < 4; r++) half[r][s] = out[r];
-            }
-            for (int r = 0; r < rows; r++) {
-                from_points(half[r], out);
-                UNROLL
-                for (int s = 0; s < 4; s++) {
-                    float *y = to + (r * g->out_w + s) * y_step + j;
-                    if (s >= columns) continue;
-                    vf value = out[s] + bias;
-                    if (a->accumulate) value += n == LANES ? load(y) : load_n(y, n);
-                    value = vmin(most, vmax(least, value));
-                    if (a->behind) {
-                        const float *was = a->behind + (y - a->y);
-                        value = behind_relu(n == LANES ? load(was) : load_n(was, n), value);
-                    }
-                    if (n == LANES)
-                        store(y, value);
-                    else
-                        store_n(y, value, n);
+    for (int64_t j = 0; j < width; j += LANES) {
+        int64_t n = min64(LANES, width - j);
+        vf half[MOST_OUTPUTS][MOST_POINTS], points[MOST_POINTS], out[MOST_OUTPUTS];
+        vf bias = a->b ? load_n(a->b + f0 + j, n) : (vf){0};
+        for (int s = 0; s < w; s++) {
+            UNROLL
+            for (int r = 0; r < h; r++) points[r] = load(m + (r * a->points + s) * step + j);
+            from_points(points, out, h);
+            UNROLL
+            for (int r = 0; r < h - 2; r++) half[r][s] = out[r];
+        }
+        for (int r = 0; r < rows; r++) {
+            from_points(half[r], out, w);
+            UNROLL
+            for (int s = 0; s < w - 2; s++) {
+                float *y = to + (r * out_w + s) * y_step + j;
+                if (s >= columns) continue;
+                vf value = out[s] + bias;
+                if (a->accumulate) value += n == LANES ? load(y) : load_n(y, n);
+                value = vmin(most, vmax(least, value));
+                if (a->behind) {
+                    const float *was = a->behind + (y - a->y);
+                    value = behind_relu(n == LANES ? load(was) : load_n(was, n), value);
                 }
+                if (n == LANES)
+                    store(y, value);
+                else
+                    store_n(y, value, n);
             }
         }
-        if (is_bounds(a->activation)) continue;
-        for (int r = 0; r < rows; r++)
-            for (int s = 0; s < columns; s++)
-                activate_rows((float *[]){to + (r * g->out_w + s) * y_step}, 1, width, a->activation);
+    }
+    if (is_bounds(a->activation)) return;
+    for (int r = 0; r < rows; r++)
+        for (int s = 0; s < columns; s++)
+            activate_rows((float *[]){to + (r * out_w + s) * y_step}, 1, width, a->activation);
+}
+
+/* The transformed patches of row r of a block. */
+static void transform_row(const tiling *t, const tile_block *b, int64_t r, const float *x, int64_t x_step,
+                          const float *zeros, float *v) {
+    const cnn_window *g = t->window;
+    tile_row row = row_at(t, b, r);
+    const float *image = x + row.image * g->in_h * g->in_w * x_step, *from[MOST_POINTS];
+    int64_t column_step[MOST_POINTS], step = point_step(b->tiles * t->wide);
+    for (int64_t i = 0; i < row.points; i++) {
+        int64_t y = row.y + i - g->pad_top;
+        int inside = y >= 0 && y < g->in_h;
+        from[i] = inside ? image + y * g->in_w * x_step : zeros;
+        column_step[i] = inside ? x_step : 0;
+    }
+    for (int64_t tx = 0; tx < tiles_along(t->across); tx++) {
+        tile_column column = column_at(t, &row, tx);
+        float *to = v + column.place * t->wide;
+#define PATCH(h, w) transform_patch(t, from, column_step, column.x - g->pad_left, to, step, h, w)
+        BY_POINTS(row.points, column.points, PATCH);
+#undef PATCH
     }
 }
 
-/* ---- the 36 products ------------------------------------------------------------------------------------------ */
+/* Their transformed gradients, channels f0 and on. */
+static void transform_gradient_row(const tiling *t, const tile_block *b, int64_t r, const float *dy, int64_t f0,
+                                   int64_t width, float *z) {
+    const cnn_window *g = t->window;
+    tile_row row = row_at(t, b, r);
+    int64_t step = point_step(b->tiles * panel_step(width));
+    const float *from = dy + (row.image * g->out_h + row.y) * g->out_w * g->out_c + f0;
+    for (int64_t tx = 0; tx < tiles_along(t->across); tx++) {
+        tile_column column = column_at(t, &row, tx);
+        float *to = z + column.place * panel_step(width);
+#define GRADIENT(h, w)                                                                                                \
+    transform_gradient(t, from + column.x * g->out_c, (int)(g->out_h - row.y), (int)(g->out_w - column.x), width, to, \
+                       step, h, w)
+        BY_POINTS(row.points, column.points, GRADIENT);
+#undef GRADIENT
+    }
+}
+
+/* Writes the outputs of row r of a block, channels f0 and on, from m[pair of points][tile][PANEL]. */
+static void write_row(const cnn_winograd_args *a, const tiling *t, const tile_block *b, int64_t r, int64_t f0,
+                      int64_t width, const float *m) {
+    const cnn_window *g = t->window;
+    tile_row row = row_at(t, b, r);
+    int64_t y_step = a->sides.y_step, step = point_step(b->tiles * panel_step(width));
+    float *to = a->y + (row.image * g->out_h + row.y) * g->out_w * y_step + a->sides.y_first + f0;
+    int rows = (int)min64(row.points - 2, g->out_h - row.y);
+    for (int64_t tx = 0; tx < tiles_along(t->across); tx++) {
+        tile_column column = column_at(t, &row, tx);
+        int columns = (int)min64(column.points - 2, g->out_w - column.x);
+        const float *from = m + column.place * panel_step(width);
+#define WRITE(h, w) write_tile(a, to + column.x * y_step, rows, columns, f0, width, from, step, h, w)
+        BY_POINTS(row.points, column.points, WRITE);
+#undef WRITE
+    }
+}
+
+/* ---- the products, one for each pair of points
+ * ------------------------------------------------------------------------------------------ */
 
 /* What igemm.c does tile by tile, with nothing between the tiles: here a tile's sum is short. */
 
@@ -302,147 +283,171 @@ INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const flo
         REST(call, 10) REST(call, 11)
 /* clang-format on */
 
-/* m[point][tile][nv * LANES] = v[point][tile][wide] times w[point][depth][nv * LANES]. */
-INLINE void multiply_points_nv(const float *v, int64_t wide, int64_t tiles, int64_t depth, const float *w, float *to,
+/* m[pair of points][tile][nv * LANES] = v[pair][tile][wide] times w[pair][in_c][nv * LANES]. */
+INLINE void multiply_points_nv(const tiling *t, const tile_block *b, const float *v, const float *w, float *to,
                                const int nv) {
-    for (int64_t p = 0; p < POINTS; p++, w += depth * nv * LANES) {
-        const float *from = v + p * point_step(tiles * wide);
-        float *m = to + p * point_step(tiles * nv * LANES);
-        int64_t t = 0;
-        for (; t + MR <= tiles; t += MR, from += MR * wide, m += MR * nv * LANES)
+    int64_t depth = t->window->in_c, wide = t->wide, begin, end;
+    for (int64_t p = 0; p < t->points * t->points; p++, w += depth * nv * LANES) {
+        tiles_with(b, p / t->points, p % t->points, &begin, &end);
+        const float *from = v + p * point_step(b->tiles * wide) + begin * wide;
+        float *m = to + p * point_step(b->tiles * nv * LANES) + begin * nv * LANES;
+        for (; begin + MR <= end; begin += MR, from += MR * wide, m += MR * nv * LANES)
             multiply_tile(from, wide, depth, w, m, MR, nv);
 #define MULTIPLY(rows) multiply_tile(from, wide, depth, w, m, rows, nv)
-        switch (tiles - t) { RESTS(MULTIPLY) }
+        switch (end - begin) { RESTS(MULTIPLY) }
 #undef MULTIPLY
     }
 }
 
-/* sums[point][c][columns] (+)= v[point][tile][c] times z[point][tile][nv * LANES], over the tiles. */
-INLINE void multiply_gradients_nv(const float *v, int64_t wide, int64_t tiles, int64_t in_c, const float *z,
-                                  float *sums, int64_t columns, int accumulate, const int nv) {
-    for (int64_t p = 0; p < POINTS; p++, v += point_step(tiles * wide), z += point_step(tiles * nv * LANES)) {
+/* sums[pair of points][c][columns] (+)= v[pair][tile][c] times z[pair][tile][nv * LANES], over the tiles. */
+INLINE void multiply_gradients_nv(const tiling *t, const tile_block *b, const float *v, const float *z, float *sums,
+                                  int64_t columns, int accumulate, const int nv) {
+    int64_t in_c = t->window->in_c, wide = t->wide, begin, end;
+    for (int64_t p = 0; p < t->points * t->points; p++) {
+        tiles_with(b, p / t->points, p % t->points, &begin, &end);
+        const float *from = v + p * point_step(b->tiles * wide) + begin * wide;
+        const float *by = z + p * point_step(b->tiles * nv * LANES) + begin * nv * LANES;
         float *to = sums + p * point_step(in_c * columns);
         int64_t c = 0;
         for (; c + MR <= in_c; c += MR, to += MR * columns)
-            gradient_tile(v + c, wide, tiles, z, to, columns, accumulate, MR, nv);
-#define GRADIENT(m) gradient_tile(v + c, wide, tiles, z, to, columns, accumulate, m, nv)
+            gradient_tile(from + c, wide, end - begin, by, to, columns, accumulate, MR, nv);
+#define GRADIENT(m) gradient_tile(from + c, wide, end - begin, by, to, columns, accumulate, m, nv)
         switch (in_c - c) { RESTS(GRADIENT) }
 #undef GRADIENT
     }
 }
 
-static __attribute__((noinline)) void multiply_points(const float *v, int64_t wide, int64_t tiles, int64_t depth,
+static __attribute__((noinline)) void multiply_points(const tiling *t, const tile_block *b, const float *v,
                                                       const float *w, int64_t step, float *to) {
     if (step == LANES)
-        multiply_points_nv(v, wide, tiles, depth, w, to, 1);
+        multiply_points_nv(t, b, v, w, to, 1);
     else
-        multiply_points_nv(v, wide, tiles, depth, w, to, NV);
+        multiply_points_nv(t, b, v, w, to, NV);
 }
 
-static __attribute__((noinline)) void multiply_gradients(const float *v, int64_t wide, int64_t tiles, int64_t in_c,
+static __attribute__((noinline)) void multiply_gradients(const tiling *t, const tile_block *b, const float *v,
                                                          const float *z, int64_t step, float *sums, int64_t columns,
                                                          int accumulate) {
     if (step == LANES)
-        multiply_gradients_nv(v, wide, tiles, in_c, z, sums, columns, accumulate, 1);
+        multiply_gradients_nv(t, b, v, z, sums, columns, accumulate, 1);
     else
-        multiply_gradients_nv(v, wide, tiles, in_c, z, sums, columns, accumulate, NV);
+        multiply_gradients_nv(t, b, v, z, sums, columns, accumulate, NV);
 }
 
 /* ---- forward, and dx ------------------------------------------------------------------------------------------ */
 
+/* Floats that the transformed inputs of a block take, and what is multiplied with them or comes out. */
+INLINE int64_t inputs_room(const tiling *t, int64_t tiles) {
+    return t->points * t->points * point_step(tiles * t->wide);
+}
+
+INLINE int64_t panel_room(const tiling *t, int64_t tiles) { return t->points * t->points * point_step(tiles * PANEL); }
+
 KERNEL_WORK(winograd) {
-    const cnn_window *g = &a->window;
-    int64_t down = tiles_across(g->out_h), wide = round_up(g->in_c, LANES);
-    int64_t tiles = block_rows(g, MOST_TILES) * tiles_across(g->out_w);
-    int64_t room = POINTS * (point_step(tiles * wide) + point_step(tiles * PANEL)) + wide;
-    return (cnn_work){g->batch * down, 1, down, (size_t)room * sizeof(float)};
+    tiling t = tile_images(&a->window, a->points);
+    int64_t down = tiles_along(t.down), tiles = block_rows(&t, MOST_TILES, TILES_BYTES) * tiles_along(t.across);
+    int64_t room = t.wide + inputs_room(&t, tiles) + panel_room(&t, tiles);
+    return (cnn_work){a->window.batch * down, 1, down, (size_t)room * sizeof(float)};
 }
 
 KERNEL_RUN(winograd) {
     const cnn_window *g = &a->window;
-    const cnn_sides *s = &a->sides;
-    int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    int64_t most = block_rows(g, MOST_TILES);
-    float *zeros = scratch, *v = zeros + wide, *m = v + POINTS * point_step(most * across * wide);
-    memset(zeros, 0, (size_t)wide * sizeof(float));
-    int64_t blocks = ceil_div(end - begin, most);
-    for (int64_t block = 0; block < blocks; block++) {
-        int64_t r0 = begin + tile_begin(end - begin, blocks, block);
-        int64_t rows = begin + tile_begin(end - begin, blocks, block + 1) - r0, tiles = rows * across;
-        for (int64_t r = 0; r < rows; r++)
-            transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * s->x_step + s->x_first, s->x_step,
-                          (r0 + r) % down, zeros, v + r * across * wide, point_step(tiles * wide));
+    tiling t = tile_images(g, a->points);
+    int64_t most = block_rows(&t, MOST_TILES, TILES_BYTES), blocks = ceil_div(end - begin, most);
+    float *zeros = scratch, *v = zeros + t.wide, *m = v + inputs_room(&t, most * tiles_along(t.across));
+    memset(zeros, 0, (size_t)t.wide * sizeof(float));
+    for (int64_t i = 0; i < blocks; i++) {
+        tile_block block =
+            take_rows(&t, begin + tile_begin(end - begin, blocks, i), begin + tile_begin(end - begin, blocks, i + 1));
+        for (int64_t r = 0; r < block.rows; r++)
+            transform_row(&t, &block, r, a->x + a->sides.x_first, a->sides.x_step, zeros, v);
         for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
-            int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
-            const float *w = a->packed + f0 * POINTS * g->in_c;
-            multiply_points(v, wide, tiles, g->in_c, w, step, m);
-            for (int64_t r = 0; r < rows; r++)
-                write_row(a, a->y + (r0 + r) / down * g->out_h * g->out_w * s->y_step + s->y_first, (r0 + r) % down, f0,
-                          width, m + r * across * step, point_step(tiles * step));
+            int64_t width = min64(PANEL, g->out_c - f0);
+            const float *w = a->packed + f0 * t.points * t.points * g->in_c;
+            multiply_points(&t, &block, v, w, panel_step(width), m);
+            for (int64_t r = 0; r < block.rows; r++) write_row(a, &t, &block, r, f0, width, m);
         }
     }
 }
 
 /* ---- dw ------------------------------------------------------------------------------------------------------- */
 
-KERNEL_WORK(winograd_dw) {
-    const cnn_window *g = &a->window;
-    int64_t tiles = block_rows(g, MOST_TILES_DW) * tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    size_t sums = (size_t)(POINTS * point_step(g->in_c * round_up(g->out_c, LANES))) * sizeof(float);
-    size_t room = (size_t)(POINTS * (point_step(tiles * wide) + point_step(tiles * PANEL)) + wide) * sizeof(float);
-    return (cnn_work){g->batch, a->images_per_slot, 1, room, sums, 1};
+/* Images whose tiles are summed together: as many as make a block, or one where that has several blocks. */
+static int64_t images_together(const tiling *t) {
+    int64_t rows = block_rows(t, MOST_TILES_DW, TILES_BYTES_DW), down = tiles_along(t->down), images = 1;
+    while (2 * images * down <= rows) images *= 2;
+    return images;
 }
 
-/* dw[tap][c][f] = G' sums[point][c][f] G. */
-static void write_dw(const cnn_window *g, const float *sums, int64_t columns, float *dw) {
+KERNEL_WORK(winograd_dw) {
+    const cnn_window *g = &a->window;
+    tiling t = tile_images(g, a->points);
+    int64_t tiles = block_rows(&t, MOST_TILES_DW, TILES_BYTES_DW) * tiles_along(t.across);
+    int64_t room = t.wide + inputs_room(&t, tiles) + panel_room(&t, tiles);
+    int64_t sums = t.points * t.points * point_step(g->in_c * round_up(g->out_c, LANES));
+    return (cnn_work){g->batch,
+                      a->images_per_slot,
+                      1,
+                      (size_t)room * sizeof(float),
+                      (size_t)sums * sizeof(float),
+                      (int32_t)images_together(&t)};
+}
+
+/* dw[tap][c][f] = G' sums[pair of points][c][f] G. */
+INLINE void write_dw_of(const cnn_window *g, const float *sums, int64_t columns, float *dw, const int n) {
+    int64_t pair = point_step(g->in_c * columns);
     for (int64_t c = 0; c < g->in_c; c++)
         for (int64_t f = 0; f < g->out_c; f += LANES) {
-            int64_t n = min64(LANES, g->out_c - f);
-            vf half[3][6], points[6], taps[3];
-            for (int s = 0; s < 6; s++) {
-                for (int r = 0; r < 6; r++)
-                    points[r] = load(sums + (r * 6 + s) * point_step(g->in_c * columns) + c * columns + f);
-                filter_from_points(points, taps);
+            int64_t some = min64(LANES, g->out_c - f);
+            const float *from = sums + c * columns + f;
+            vf half[3][MOST_POINTS], points[MOST_POINTS], taps[3];
+            for (int s = 0; s < n; s++) {
+                UNROLL
+                for (int r = 0; r < n; r++) points[r] = load(from + (r * n + s) * pair);
+                filter_from_points(points, taps, n);
                 for (int r = 0; r < 3; r++) half[r][s] = taps[r];
             }
             for (int r = 0; r < 3; r++) {
-                filter_from_points(half[r], taps);
-                for (int s = 0; s < 3; s++) store_n(dw + ((r * 3 + s) * g->in_c + c) * g->out_c + f, taps[s], n);
+                filter_from_points(half[r], taps, n);
+                for (int s = 0; s < 3; s++) store_n(dw + ((r * 3 + s) * g->in_c + c) * g->out_c + f, taps[s], some);
             }
         }
+}
+
+static __attribute__((noinline)) void write_dw(const tiling *t, const float *sums, int64_t columns, float *dw) {
+    if (t->points == FEW_POINTS)
+        write_dw_of(t->window, sums, columns, dw, FEW_POINTS);
+    else
+        write_dw_of(t->window, sums, columns, dw, MOST_POINTS);
 }
 
 KERNEL_RUN(winograd_dw) {
     const cnn_window *g = &a->window;
-    int64_t down = tiles_across(g->out_h), across = tiles_across(g->out_w), wide = round_up(g->in_c, LANES);
-    int64_t most = block_rows(g, MOST_TILES_DW), columns = round_up(g->out_c, LANES);
-    float *zeros = scratch, *v = zeros + wide, *z = v + POINTS * point_step(most * across * wide);
-    float *sums = state; /* [36][in_c][columns] of the slot so far, point_step apart */
-    memset(zeros, 0, (size_t)wide * sizeof(float));
-    for (int64_t n0 = begin; n0 < end;) { /* one slot after the other */
+    tiling t = tile_images(g, a->points);
+    int64_t down = tiles_along(t.down), most = block_rows(&t, MOST_TILES_DW, TILES_BYTES_DW),
+            columns = round_up(g->out_c, LANES);
+    float *zeros = scratch, *v = zeros + t.wide, *z = v + inputs_room(&t, most * tiles_along(t.across));
+    float *sums = state; /* [pair of points][in_c][columns] of the slot so far, point_step apart */
+    memset(zeros, 0, (size_t)t.wide * sizeof(float));
+    for (int64_t n0 = begin, n1; n0 < end; n0 = n1) { /* images of one slot that are summed together */
         int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
-        int64_t n1 = min64(last, end);
         int first = n0 % a->images_per_slot == 0;
         float *partial = a->partial + slot * (9 * g->in_c + 1) * g->out_c;
+        n1 = min64(min64(n0 + images_together(&t), last), end);
         for (int64_t n = n0; n < n1; n++)
             sum_pixels(a->dy + n * g->out_h * g->out_w * g->out_c, g->out_h * g->out_w, g->out_c,
                        partial + 9 * g->in_c * g->out_c, !first || n > n0);
         int64_t all = (n1 - n0) * down, blocks = ceil_div(all, most);
-        for (int64_t block = 0; block < blocks; block++) {
-            int64_t r0 = n0 * down + tile_begin(all, blocks, block);
-            int64_t rows = n0 * down + tile_begin(all, blocks, block + 1) - r0, tiles = rows * across;
-            for (int64_t r = 0; r < rows; r++)
-                transform_row(g, a->x + (r0 + r) / down * g->in_h * g->in_w * g->in_c, g->in_c, (r0 + r) % down, zeros,
-                              v + r * across * wide, point_step(tiles * wide));
+        for (int64_t i = 0; i < blocks; i++) {
+            tile_block block =
+                take_rows(&t, n0 * down + tile_begin(all, blocks, i), n0 * down + tile_begin(all, blocks, i + 1));
+            for (int64_t r = 0; r < block.rows; r++) transform_row(&t, &block, r, a->x, g->in_c, zeros, v);
             for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
-                int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
-                for (int64_t r = 0; r < rows; r++)
-                    transform_gradient_row(g, a->dy + (r0 + r) / down * g->out_h * g->out_w * g->out_c, (r0 + r) % down,
-                                           f0, width, z + r * across * step, point_step(tiles * step));
-                multiply_gradients(v, wide, tiles, g->in_c, z, step, sums + f0, columns, !first || r0 > n0 * down);
+                int64_t width = min64(PANEL, g->out_c - f0);
+                for (int64_t r = 0; r < block.rows; r++) transform_gradient_row(&t, &block, r, a->dy, f0, width, z);
+                multiply_gradients(&t, &block, v, z, panel_step(width), sums + f0, columns, !first || i > 0);
             }
         }
-        if (n1 == last) write_dw(g, sums, columns, partial);
-        n0 = n1;
+        if (n1 == last) write_dw(&t, sums, columns, partial);
     }
 }

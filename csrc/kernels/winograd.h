@@ -1,0 +1,200 @@
+/* winograd.h - how Winograd's convolutions cut images into tiles, and their transforms along one axis.
+ *
+ * An axis of the output is cut into tiles of 6 and of 4. A tile of m outputs takes m + 2 inputs and m + 2 products, one
+ * for each point at which the polynomials of filter and input are multiplied: 0, 1, -1, 2, -2, infinity, and for tiles
+ * of 6 also 1/2 and -1/2, in this order. The points of a small tile are the first of a large one's, and filters are
+ * scaled alike, so that tiles of both kinds share transformed filters, products, and sums for dw.
+ */
+
+enum { MOST_POINTS = 8, MOST_OUTPUTS = MOST_POINTS - 2, FEW_POINTS = 6 };
+
+/* An axis: so many tiles of 6 outputs, then so many of 4. */
+typedef struct {
+    int64_t sixes, fours;
+} axis_cut;
+
+/* The fewest points in all: a length of 6 k + 2 ends in two tiles of 4. */
+INLINE axis_cut cut_axis(int64_t length, int64_t points) {
+    if (points == FEW_POINTS) return (axis_cut){0, ceil_div(length, 4)};
+    int64_t even = round_up(length, 2), fours = even == 2 ? 1 : even % 6 == 0 ? 0 : even % 6 == 4 ? 1 : 2;
+    return (axis_cut){max64(0, even - 4 * fours) / 6, fours};
+}
+
+INLINE int64_t tiles_along(axis_cut cut) { return cut.sixes + cut.fours; }
+
+/* The first output of tile t. */
+INLINE int64_t tile_start(axis_cut cut, int64_t t) {
+    return t < cut.sixes ? 6 * t : 6 * cut.sixes + 4 * (t - cut.sixes);
+}
+
+/* ---- tiles of images ------------------------------------------------------------------------------------------ */
+
+/* How the images of a convolution are cut. */
+typedef struct {
+    const cnn_window *window;
+    axis_cut down, across;
+    int64_t points; /* along one axis */
+    int64_t wide;   /* floats of a tile's inputs at one pair of points */
+} tiling;
+
+INLINE tiling tile_images(const cnn_window *g, int64_t points) {
+    return (tiling){g, cut_axis(g->out_h, points), cut_axis(g->out_w, points), points, round_up(g->in_c, LANES)};
+}
+
+/* Rows of tiles, of one image after another, that are taken together. Their tiles stand by kind, one kind behind the
+ * other: 4 outputs high and 6 wide, 6 by 6, 6 by 4, 4 by 4. So the tiles that have a pair of points stand together. */
+typedef struct {
+    int64_t first, rows, tiles;
+    int64_t place[2][2]; /* of the first tile of a kind: [4 rows high][4 columns wide] */
+} tile_block;
+
+/* Of the first r rows of tiles those of 6 outputs. */
+INLINE int64_t high_rows(const tiling *t, int64_t r) {
+    int64_t down = tiles_along(t->down);
+    return r / down * t->down.sixes + min64(r % down, t->down.sixes);
+}
+
+static tile_block take_rows(const tiling *t, int64_t first, int64_t last) {
+    int64_t rows = last - first, high = high_rows(t, last) - high_rows(t, first);
+    int64_t six_six = (rows - high) * t->across.sixes, six_four = rows * t->across.sixes;
+    return (tile_block){
+        first, rows, rows * tiles_along(t->across), {{six_six, six_four}, {0, six_four + high * t->across.fours}}};
+}
+
+/* Row r of a block: of which image, from which row of outputs on, with how many points, and where its tiles stand,
+ * those of 6 columns and those of 4. */
+typedef struct {
+    int64_t image, y, points, place[2];
+} tile_row;
+
+static tile_row row_at(const tiling *t, const tile_block *b, int64_t r) {
+    int64_t down = tiles_along(t->down), ty = (b->first + r) % down, low = ty >= t->down.sixes;
+    int64_t high = high_rows(t, b->first + r) - high_rows(t, b->first), same = low ? r - high : high;
+    return (tile_row){(b->first + r) / down,
+                      tile_start(t->down, ty),
+                      low ? FEW_POINTS : MOST_POINTS,
+                      {b->place[low][0] + same * t->across.sixes, b->place[low][1] + same * t->across.fours}};
+}
+
+/* Tile tx of a row: from which column of outputs on, with how many points, and where it stands in its block. */
+typedef struct {
+    int64_t x, points, place;
+} tile_column;
+
+INLINE tile_column column_at(const tiling *t, const tile_row *row, int64_t tx) {
+    int64_t narrow = tx - t->across.sixes;
+    return (tile_column){tile_start(t->across, tx), narrow < 0 ? MOST_POINTS : FEW_POINTS,
+                         narrow < 0 ? row->place[0] + tx : row->place[1] + narrow};
+}
+
+/* work(h, w) with the numbers of points as constants. */
+#define BY_POINTS(h, w, work)                         \
+    do {                                              \
+        if ((h) == MOST_POINTS && (w) == MOST_POINTS) \
+            work(MOST_POINTS, MOST_POINTS);           \
+        else if ((h) == MOST_POINTS)                  \
+            work(MOST_POINTS, FEW_POINTS);            \
+        else if ((w) == MOST_POINTS)                  \
+            work(FEW_POINTS, MOST_POINTS);            \
+        else                                          \
+            work(FEW_POINTS, FEW_POINTS);             \
+    } while (0)
+
+/* The tiles [begin, end) of a block that have the points i and j of their axes. */
+INLINE void tiles_with(const tile_block *b, int64_t i, int64_t j, int64_t *begin, int64_t *end) {
+    *begin = i < FEW_POINTS ? 0 : b->place[0][0];
+    *end = j >= FEW_POINTS ? b->place[0][1] : i >= FEW_POINTS ? b->place[1][1] : b->tiles;
+}
+
+/* ---- transforms of one vector of channels --------------------------------------------------------------------- */
+
+/* B': from n inputs to n points. */
+INLINE void to_points(const vf *d, vf *v, const int n) {
+    vf even[3], odd[3]; /* of the points 1, 2, 1/2 and their negatives */
+    if (n == FEW_POINTS) {
+        even[0] = 0.75f * d[4] - 3 * d[2], odd[0] = 0.75f * d[3] - 3 * d[1];
+        even[1] = 3.75f * (d[4] - d[2]), odd[1] = 7.5f * (d[3] - d[1]);
+        v[0] = 1.25f * d[2] - d[0] - 0.25f * d[4];
+        v[5] = 4 * d[1] - 5 * d[3] + d[5];
+    } else {
+        even[0] = d[2] + d[6] - 4.25f * d[4], odd[0] = d[1] + d[5] - 4.25f * d[3];
+        even[1] = d[6] + 0.25f * d[2] - 1.25f * d[4], odd[1] = 0.5f * d[1] + 2 * d[5] - 2.5f * d[3];
+        even[2] = d[6] + 4 * d[2] - 5 * d[4], odd[2] = 2 * d[1] + 0.5f * d[5] - 2.5f * d[3];
+        v[0] = d[6] - d[0] + 5.25f * (d[2] - d[4]);
+        v[5] = d[7] - d[1] + 5.25f * (d[3] - d[5]);
+        v[6] = even[2] + odd[2];
+        v[7] = even[2] - odd[2];
+    }
+    v[1] = even[0] + odd[0];
+    v[2] = even[0] - odd[0];
+    v[3] = even[1] + odd[1];
+    v[4] = even[1] - odd[1];
+}
+
+/* A': from n points to n - 2 outputs. */
+INLINE void from_points(const vf *m, vf *y, const int n) {
+    vf sum1 = m[1] + m[2], difference1 = m[1] - m[2];
+    vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+    y[0] = m[0] + sum1 + sum2;
+    y[1] = difference1 + 2 * difference2;
+    y[2] = sum1 + 4 * sum2;
+    y[3] = difference1 + 8 * difference2;
+    if (n == FEW_POINTS) {
+        y[3] += m[5];
+    } else {
+        vf sum3 = m[6] + m[7], difference3 = m[6] - m[7];
+        y[0] += sum3;
+        y[1] += 0.5f * difference3;
+        y[2] += 0.25f * sum3;
+        y[3] += 0.125f * difference3;
+        y[4] = sum1 + 16 * sum2 + 0.0625f * sum3;
+        y[5] = difference1 + 32 * difference2 + 0.03125f * difference3 + m[5];
+    }
+}
+
+/* A: from n - 2 gradients of outputs to n points. */
+INLINE void gradient_to_points(const vf *d, vf *z, const int n) {
+    vf even1 = d[0] + d[2], odd1 = d[1] + d[3];
+    vf even2 = d[0] + 4 * d[2], odd2 = 2 * d[1] + 8 * d[3];
+    if (n > FEW_POINTS) {
+        vf even3 = d[0] + 0.25f * d[2] + 0.0625f * d[4], odd3 = 0.5f * d[1] + 0.125f * d[3] + 0.03125f * d[5];
+        even1 += d[4], odd1 += d[5];
+        even2 += 16 * d[4], odd2 += 32 * d[5];
+        z[6] = even3 + odd3;
+        z[7] = even3 - odd3;
+    }
+    z[0] = d[0];
+    z[1] = even1 + odd1;
+    z[2] = even1 - odd1;
+    z[3] = even2 + odd2;
+    z[4] = even2 - odd2;
+    z[5] = d[n - 3];
+}
+
+/* G: from 3 taps to all points. */
+INLINE void filter_to_points(const vf w[3], vf u[MOST_POINTS]) {
+    vf even1 = (w[0] + w[2]) * (-2.0f / 9), odd1 = w[1] * (-2.0f / 9);
+    vf even2 = (w[0] + 4 * w[2]) * (1.0f / 90), odd2 = w[1] * (1.0f / 45);
+    vf even3 = (4 * w[0] + w[2]) * (8.0f / 45), odd3 = w[1] * (16.0f / 45);
+    u[0] = -w[0];
+    u[1] = even1 + odd1;
+    u[2] = even1 - odd1;
+    u[3] = even2 + odd2;
+    u[4] = even2 - odd2;
+    u[5] = w[2];
+    u[6] = even3 + odd3;
+    u[7] = even3 - odd3;
+}
+
+/* G': from n points to 3 taps. */
+INLINE void filter_from_points(const vf *u, vf w[3], const int n) {
+    vf sum1 = (u[1] + u[2]) * (-2.0f / 9), sum2 = (u[3] + u[4]) * (1.0f / 90);
+    w[0] = sum1 + sum2 - u[0];
+    w[1] = (u[1] - u[2]) * (-2.0f / 9) + (u[3] - u[4]) * (1.0f / 45);
+    w[2] = sum1 + 4 * sum2 + u[5];
+    if (n == FEW_POINTS) return;
+    vf sum3 = (u[6] + u[7]) * (8.0f / 45);
+    w[0] += 4 * sum3;
+    w[1] += (u[6] - u[7]) * (16.0f / 45);
+    w[2] += sum3;
+}
