@@ -2,6 +2,7 @@
 
 #define CACHE_LINE 16  /* floats */
 #define AHEAD      512 /* floats between what is asked for and what is read */
+#define ROWS_AHEAD 64  /* the same in rows of a matrix, of which a strip is read */
 
 /* `rows` of `length` floats, of which `share` are asked for at a time. */
 typedef struct {
@@ -23,10 +24,12 @@ INLINE void ask(coming *c) {
 /* Spreads them over so many calls. */
 INLINE void spread(coming *c, int64_t calls) { c->share = ceil_div(c->rows, max64(1, calls)); }
 
-/* For a loop that reads so many floats a step, one step's behind another's: asks for those of some steps later. */
-INLINE void ask_ahead(const float *at, const int floats) {
-    for (int i = 0; i < floats; i += CACHE_LINE) __builtin_prefetch(at + AHEAD + i);
+INLINE void ask_lines(const float *at, const int floats) {
+    for (int i = 0; i < floats; i += CACHE_LINE) __builtin_prefetch(at + i);
 }
+
+/* For a loop that reads so many floats a step, one step's behind another's: asks for those of some steps later. */
+INLINE void ask_ahead(const float *at, const int floats) { ask_lines(at + AHEAD, floats); }
 
 /* For `rows` of up to PANEL floats that will be written. */
 INLINE void ask_to_write(const float *at, int64_t step, int64_t rows) {

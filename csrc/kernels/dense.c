@@ -1,14 +1,18 @@
 /* dense.c - dense layers forward, dx and dw, on the same tiles as convolution.
  *
  * A block of one operand is packed into panels that stay in L2. Forward and dx read the other in place, a tile's rows
- * after another's, dw packs a tile's share of it; the panels stream past each tile.
+ * after another's, dw packs a tile's share of it; the panels stream past each tile. Where rows are few, forward reads
+ * both in place: what is met so seldom does not repay packing.
  */
 
 #define BLOCK_COLUMNS 256                            /* of a task; more where there are few rows */
 #define BLOCK_ROWS    256                            /* of a task; cnncore/ops/dense.py counts tasks by these */
 #define BLOCK_FLOATS  (LANES == 16 ? 131072 : 65536) /* of packed weights, which should stay in L2 */
-#define BLOCK_DEPTH   512 /* at most summed before a tile moves on: its rows should stay in L1 */
-#define FEW_ROWS      64  /* up to which weights, read once, cost more than the arithmetic */
+#define ONE_SET       1024                           /* floats between addresses that share a set of L1 */
+#define ROW_STEP      (BLOCK_DEPTH + 16)             /* from one copied row to the next: they spread over the sets */
+#define BLOCK_DEPTH   512   /* at most summed before a tile moves on: its rows should stay in L1 */
+#define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic: they are not packed */
+#define FEW_FLOATS    32768 /* of weights in place: ROWS_AHEAD rows or more, so that the next block is asked for */
 
 /* ---- rows times panels ---------------------------------------------------------------------------------------- */
 
@@ -16,50 +20,77 @@
 typedef struct {
     const float *a; /* [rows][a_step], of which `depth` elements are summed */
     int64_t a_step, rows, depth;
-    const float *packed; /* panel p at packed + p * PANEL * depth */
-    float *y;            /* [rows][y_step] */
+    const float *w;
+    int64_t w_step; /* from row to row of w in place; 0: panel p is packed at w + p * PANEL * depth */
+    float *y;       /* [rows][y_step] */
     int64_t y_step, columns;
     const float *b;      /* NULL, or [columns]: added first */
     const float *behind; /* NULL, or as y: masks what is written */
     int accumulate, relu;
+    float *copy; /* room for MR rows of a, ROW_STEP apart */
     coming next; /* what is asked for meanwhile */
 } dense_block;
 
-/* Multiplies all rows by all panels. */
-static void multiply(dense_block *d) {
+/* Multiplies rows [first, last), which stand at `a`, a_step apart, by the panel of column u. */
+INLINE void multiply_tile_of(dense_block *d, const float *a, int64_t a_step, int64_t first, int64_t last, int64_t u) {
     static const int64_t no_offset[1] = {0};
-    int64_t tiles = ceil_div(d->rows, MR);
-    spread(&d->next, tiles * ceil_div(d->columns, PANEL));
-    for (int64_t tile = 0; tile < tiles; tile++) {
+    int64_t width = min64(PANEL, d->columns - u);
+    float *y = d->y + first * d->y_step + u, *to[MR];
+    const float *row[MR], *behind[MR];
+    product_tile t = {row,
+                      no_offset,
+                      no_offset,
+                      1,
+                      d->depth,
+                      d->w_step ? d->w_step : panel_step(width),
+                      d->w + (d->w_step ? u : u * d->depth),
+                      d->b ? d->b + u : NULL,
+                      to,
+                      width,
+                      d->accumulate,
+                      d->relu ? CNN_RELU : CNN_LINEAR,
+                      d->behind ? behind : NULL,
+                      !d->w_step};
+    for (int64_t i = 0; i < last - first; i++) {
+        row[i] = a + i * a_step;
+        to[i] = y + i * d->y_step;
+        if (d->behind) behind[i] = d->behind + (first + i) * d->y_step + u;
+    }
+    if (d->y_step % ONE_SET == 0) /* a tile's rows do not all fit into L1, and the next panel's may come from far */
+        ask(&(coming){y + PANEL, d->y_step, last - first, PANEL, last - first});
+    else
+        ask_to_write(y, d->y_step, last - first);
+    ask(&d->next);
+    product(&t, (int)(last - first));
+}
+
+/* The rows of the tile after this one, or, after the last, of the first in the next block of depth. */
+static coming rows_after(const dense_block *d, int64_t tile, int64_t tiles) {
+    int64_t next = (tile + 1) % tiles, first = tile_begin(d->rows, tiles, next);
+    const float *from = d->a + first * d->a_step + (next ? 0 : d->depth);
+    return (coming){from, d->a_step, tile_begin(d->rows, tiles, next + 1) - first, d->depth, 0};
+}
+
+/* Multiplies all rows by all panels: packed ones stream past each tile of rows, of w in place each is met once. Rows
+ * that meet in one set of L1 would drive each other out while panels stream: they are copied, and asked for a tile
+ * before. */
+static void multiply(dense_block *d) {
+    int64_t tiles = ceil_div(d->rows, MR), panels = ceil_div(d->columns, PANEL);
+    int copied = d->a_step % ONE_SET == 0 && d->w_step == 0;
+    coming rows = {0};
+    spread(&d->next, tiles * panels);
+    for (int64_t i = 0; i < tiles * panels; i++) {
+        int64_t tile = d->w_step ? i % tiles : i / panels, panel = d->w_step ? i / tiles : i % panels;
         int64_t first = tile_begin(d->rows, tiles, tile), last = tile_begin(d->rows, tiles, tile + 1);
-        const float *row[MR];
-        for (int64_t n = first; n < last; n++) row[n - first] = d->a + n * d->a_step;
-        for (int64_t u = 0; u < d->columns; u += PANEL) {
-            int64_t width = min64(PANEL, d->columns - u);
-            float *y = d->y + first * d->y_step + u, *to[MR];
-            const float *behind[MR];
-            product_tile t = {row,
-                              no_offset,
-                              no_offset,
-                              1,
-                              d->depth,
-                              panel_step(width),
-                              d->packed + u * d->depth,
-                              d->b ? d->b + u : NULL,
-                              to,
-                              width,
-                              d->accumulate,
-                              d->relu ? CNN_RELU : CNN_LINEAR,
-                              d->behind ? behind : NULL,
-                              1};
-            for (int64_t i = 0; i < last - first; i++) {
-                to[i] = y + i * d->y_step;
-                if (d->behind) behind[i] = d->behind + (first + i) * d->y_step + u;
-            }
-            ask_to_write(y, d->y_step, last - first);
-            ask(&d->next);
-            product(&t, (int)(last - first));
+        const float *a = d->a + first * d->a_step;
+        if (copied && panel == 0) {
+            for (int64_t r = 0; r < last - first; r++)
+                memcpy(d->copy + r * ROW_STEP, a + r * d->a_step, (size_t)d->depth * sizeof(float));
+            rows = rows_after(d, tile, tiles);
+            spread(&rows, panels);
         }
+        ask(&rows);
+        multiply_tile_of(d, copied ? d->copy : a, copied ? ROW_STEP : d->a_step, first, last, panel * PANEL);
     }
 }
 
@@ -105,16 +136,17 @@ typedef struct {
 } dense_blocks;
 
 static dense_blocks forward_blocks(const cnn_dense_args *a) {
-    int64_t most = a->batch <= FEW_ROWS ? 2 * BLOCK_COLUMNS : BLOCK_COLUMNS;
+    int few = a->batch <= FEW_ROWS;
+    int64_t most = few ? FEW_FLOATS / ROWS_AHEAD : BLOCK_COLUMNS, floats = few ? FEW_FLOATS : BLOCK_FLOATS;
     int64_t columns = ceil_div(a->units, most);
     int64_t width = min64(a->units, round_up(ceil_div(a->units, max64(1, columns)), PANEL));
     return (dense_blocks){ceil_div(a->batch, BLOCK_ROWS), columns,
-                          min64(BLOCK_DEPTH, BLOCK_FLOATS / round_up(max64(1, width), PANEL) / LANES * LANES)};
+                          min64(BLOCK_DEPTH, floats / round_up(max64(1, width), PANEL) / LANES * LANES)};
 }
 
 KERNEL_WORK(dense) {
     dense_blocks blocks = forward_blocks(a);
-    return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, BLOCK_FLOATS * sizeof(float)};
+    return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, (BLOCK_FLOATS + MR * ROW_STEP) * sizeof(float)};
 }
 
 /* Sums k in [k0, k1) for rows [n0, n1) and columns [u0, u1) into y; b and relu only where they are wanted. */
@@ -124,20 +156,27 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
     depth_block = max64(LANES, round_up(ceil_div(k1 - k0, max64(1, ceil_div(k1 - k0, depth_block))), LANES));
     for (int64_t k = k0; k < k1 || k == k0; k += depth_block) {
         int64_t depth = min64(depth_block, k1 - k);
-        dense_block d = {a->x + n0 * a->depth + k,
-                         a->depth,
-                         n1 - n0,
-                         depth,
-                         packed,
-                         y + n0 * a->units + u0,
-                         a->units,
-                         u1 - u0,
-                         k == k0 && b ? b + u0 : NULL,
-                         NULL,
-                         k > k0,
-                         relu && k + depth_block >= k1,
-                         {0}};
-        pack_columns(a->w + k * a->units + u0, a->units, depth, u1 - u0, packed);
+        dense_block d = {
+            a->x + n0 * a->depth + k,
+            a->depth,
+            n1 - n0,
+            depth,
+            a->w + k * a->units + u0,
+            a->units,
+            y + n0 * a->units + u0,
+            a->units,
+            u1 - u0,
+            k == k0 && b ? b + u0 : NULL,
+            NULL,
+            k > k0,
+            relu && k + depth_block >= k1,
+            packed + BLOCK_FLOATS,
+            {a->w + (k + depth) * a->units + u0, a->units, max64(0, min64(depth_block, k1 - k - depth)), u1 - u0, 0}};
+        if (a->batch > FEW_ROWS) {
+            pack_columns(d.w, a->units, depth, u1 - u0, packed);
+            d.w = packed;
+            d.w_step = 0;
+        }
         multiply(&d);
     }
 }
@@ -188,8 +227,8 @@ KERNEL_RUN(dense_finish) {
 static int64_t dx_columns(const cnn_dense_dx_args *a) { return a->columns ? a->columns : DX_COLUMNS; }
 
 KERNEL_WORK(dense_dx) {
-    size_t floats =
-        a->batch <= PANEL ? round_up(max64(1, a->units), FEW_DEPTH) * PANEL + DX_TILES * PANEL * 2 : DX_PACKED;
+    size_t floats = a->batch <= PANEL ? round_up(max64(1, a->units), FEW_DEPTH) * PANEL + DX_TILES * PANEL * 2
+                                      : DX_PACKED + MR * ROW_STEP;
     return (cnn_work){ceil_div(a->depth, dx_columns(a)), 1, 0, floats * sizeof(float)};
 }
 
@@ -254,6 +293,7 @@ KERNEL_RUN(dense_dx) {
                 a->batch,
                 depth,
                 packed,
+                0,
                 a->dx + first,
                 a->depth,
                 columns,
@@ -261,6 +301,7 @@ KERNEL_RUN(dense_dx) {
                 a->behind && last ? a->behind + first : NULL,
                 a->accumulate || u > 0,
                 0,
+                packed + DX_PACKED,
                 {a->w + next_row * a->units + next_u, a->units, next_rows, min64(DX_DEPTH, a->units - next_u), 0}};
             multiply(&d);
         }
@@ -305,6 +346,10 @@ static void dw_block(const cnn_dense_dw_args *a, int64_t k0, int64_t rows, int64
             outer_tile t = {
                 row, MR, 0, step, 0, samples, 1, packed_dy + u * samples, dw, a->units, width, a->accumulate || n0 > 0,
                 1};
+            if (u == 0) { /* the last element of the next tile's: the line of the first has just been read */
+                t.next = a->x + n0 * a->depth + k + 2 * MR - 1;
+                t.next_step = a->depth;
+            }
             ask_to_write(dw, a->units, m);
             outer_packed(&t, (int)m);
         }

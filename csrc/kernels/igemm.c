@@ -9,9 +9,10 @@
 
 /* Where a tile's operands stand. */
 enum {
-    IN_PLACE,
-    PACKED,  /* in the order in which they are read */
-    STREAMED /* the same, but the vectors come from L2 and are asked for early */
+    IN_PLACE, /* weights are rows of a matrix, of which those ROWS_AHEAD later are asked for */
+    PACKED,   /* in the order in which they are read */
+    STREAMED, /* the same, but the vectors come from L2 and are asked for early */
+    ASKING    /* and so is, at each step, a number of what is packed next */
 };
 
 /* What one tile of `product` reads and writes. Row i's operand for run r starts at rows[i] + a_offset[r] and runs on
@@ -59,6 +60,7 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
         for (int64_t k = 0; k < t->length; k++, w += weights == IN_PLACE ? t->w_step : nv * LANES) {
             vf wv[NV];
             if (weights == STREAMED) ask_ahead(w, nv * LANES);
+            if (weights == IN_PLACE) ask_lines(w + ROWS_AHEAD * t->w_step, nv * LANES);
             UNROLL
             for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
             UNROLL
@@ -91,7 +93,9 @@ typedef struct {
     int64_t y_step; /* from one row to the next */
     int64_t width;
     int accumulate;
-    int streamed; /* the vectors come from L2 */
+    int streamed;      /* the vectors come from L2 */
+    const float *next; /* NULL, or a number to ask for at the first step; at the others those next_step further on */
+    int64_t next_step;
 } outer_tile;
 
 /* Unless `rows` are IN_PLACE, row i's operand lies i floats behind row 0's, so that one pointer serves all. */
@@ -105,10 +109,15 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int ro
         const float *row[MR];
         UNROLL
         for (int i = 0; i < m; i++) row[i] = (rows == IN_PLACE ? t->rows[i] : t->rows[0] + i) + l * t->a_line;
+        const float *next = t->next;
         int64_t k = 0;
         for (int64_t s = 0; s < t->steps; s++, k += t->a_step, b += t->b_step) {
             vf bv[NV];
-            if (rows == STREAMED) ask_ahead(b, nv * LANES);
+            if (rows >= STREAMED) ask_ahead(b, nv * LANES);
+            if (rows == ASKING) {
+                __builtin_prefetch(next);
+                next += t->next_step;
+            }
             UNROLL
             for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
             UNROLL
@@ -151,11 +160,14 @@ TILES(outer_2, outer, 2, IN_PLACE)
 TILES(outer_1_packed, outer, 1, PACKED)
 TILES(outer_2_packed, outer, 2, PACKED)
 TILES(outer_2_streamed, outer, 2, STREAMED)
+TILES(outer_2_asking, outer, 2, ASKING)
 
 /* The same, where rows[0] alone is given and row i's operand lies i floats behind it. */
 static void outer_packed(const outer_tile *t, int m) {
     if (t->width <= LANES)
         outer_1_packed(t, m);
+    else if (t->next)
+        outer_2_asking(t, m);
     else if (t->streamed)
         outer_2_streamed(t, m);
     else
