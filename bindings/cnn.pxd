@@ -111,7 +111,7 @@ cdef extern from "cnn.h" nogil:
         const float *packed
         const float *b
         float *y
-        int32_t activation, accumulate
+        int32_t activation, accumulate, winograd
         cnn_sides sides
 
     ctypedef struct cnn_conv2d_dx_args:
@@ -120,7 +120,7 @@ cdef extern from "cnn.h" nogil:
         const float *packed
         float *dx
         const float *behind
-        int32_t accumulate
+        int32_t accumulate, winograd
 
     ctypedef struct cnn_conv2d_dw_args:
         cnn_window window
@@ -128,7 +128,7 @@ cdef extern from "cnn.h" nogil:
         const float *dy
         float *partial
         int64_t images_per_slot
-        int32_t points
+        int32_t winograd
 
     ctypedef struct cnn_winograd_pack_args:
         const float *w

@@ -33,12 +33,14 @@ def conv2d_pack(Buffer w, Buffer packed, bint for_dx=False):
     return call.writes(&a.packed, packed, (conv2d_packed_size(w.shape, for_dx),))
 
 
-def conv2d(Buffer x, Buffer packed, Buffer b, Buffer y, tuple w_shape, strides, dilation, pads, bint relu=False):
+def conv2d(Buffer x, Buffer packed, Buffer b, Buffer y, tuple w_shape, strides, dilation, pads, bint relu=False,
+           bint winograd=False):
+    """winograd: whether rows of few channels may be taken by it, which costs a digit; for dx and dw likewise."""
     cdef Call call = Call(CNN_conv2d)
     cdef cnn_conv2d_args *a = <cnn_conv2d_args *> call.args
     _window(&a.window, x, w_shape, y, strides, dilation, pads)
     _alone(&a.sides, &a.window)
-    a.activation = relu
+    a.activation, a.winograd = relu, winograd
     call.reads(&a.x, x, (y.shape[0],) + x.shape[1:3] + (w_shape[2],))
     call.reads(&a.packed, packed, (conv2d_packed_size(w_shape),))
     call.reads(&a.b, b, (w_shape[3],))
@@ -46,11 +48,11 @@ def conv2d(Buffer x, Buffer packed, Buffer b, Buffer y, tuple w_shape, strides, 
 
 
 def conv2d_dx(Buffer dy, Buffer packed, Buffer dx, tuple w_shape, strides, dilation, pads, bint accumulate,
-              Buffer behind=None):
+              Buffer behind=None, bint winograd=False):
     cdef Call call = Call(CNN_conv2d_dx)
     cdef cnn_conv2d_dx_args *a = <cnn_conv2d_dx_args *> call.args
     _window(&a.window, dx, w_shape, dy, strides, dilation, pads)
-    a.accumulate = accumulate
+    a.accumulate, a.winograd = accumulate, winograd
     call.reads(&a.dy, dy, (dx.shape[0],) + dy.shape[1:3] + (w_shape[3],))
     call.reads(&a.packed, packed, (conv2d_packed_size(w_shape, True),))
     call.reads(&a.behind, behind, dx.shape)
@@ -58,13 +60,13 @@ def conv2d_dx(Buffer dy, Buffer packed, Buffer dx, tuple w_shape, strides, dilat
 
 
 def conv2d_dw(Buffer x, Buffer dy, Buffer partial, tuple w_shape, strides, dilation, pads, int64_t images_per_slot,
-              bint tiles=False):
+              bint tiles=False, bint winograd=False):
     cdef Call call = Call(CNN_conv2d_tiles_dw if tiles else CNN_conv2d_dw)
     cdef cnn_conv2d_dw_args *a = <cnn_conv2d_dw_args *> call.args
     k_h, k_w, in_c, out_c = w_shape
     slots = (x.shape[0] + images_per_slot - 1) // images_per_slot
     _window(&a.window, x, w_shape, dy, strides, dilation, pads)
-    a.images_per_slot = images_per_slot
+    a.images_per_slot, a.winograd = images_per_slot, winograd
     call.reads(&a.x, x, (dy.shape[0],) + x.shape[1:3] + (in_c,))
     call.reads(&a.dy, dy, dy.shape[:3] + (out_c,))
     return call.writes(&a.partial, partial, (slots, k_h * k_w * in_c + 1, out_c))
@@ -110,7 +112,7 @@ def winograd_dw(Buffer x, Buffer dy, Buffer partial, tuple pads, int64_t images_
     in_c, out_c = x.shape[3], dy.shape[3]
     slots = (x.shape[0] + images_per_slot - 1) // images_per_slot
     _window(&a.window, x, (3, 3, in_c, out_c), dy, (1, 1), (1, 1), pads)
-    a.images_per_slot, a.points = images_per_slot, points
+    a.images_per_slot, a.winograd = images_per_slot, points
     call.reads(&a.x, x, (dy.shape[0],) + x.shape[1:])
     call.reads(&a.dy, dy)
     return call.writes(&a.partial, partial, (slots, 9 * in_c + 1, out_c))

@@ -59,6 +59,15 @@ CONV2D = [
     _conv("grey_first_layer_32", (1, 28, 28, 1), (3, 3), 32, padding="valid"),
     _conv("colour_first_layer_32", (1, 16, 16, 3), (3, 3), 32),
     _conv("wide_16x16x32_to_64", (1, 16, 16, 32), (3, 3), 64),
+    # Rows of few channels at stride 1 under filters 3 and 5 wide: whole tiles, parts of tiles, one row.
+    _conv("3x3_colour_7x19_to_6_valid", (2, 7, 19, 3), (3, 3), 6, padding="valid"),
+    _conv("3x3_colour_64x13_in_bands", (1, 64, 13, 3), (3, 3), 33),
+    _conv("5x5_colour_9x11_to_33", (2, 9, 11, 3), (5, 5), 33),
+    _conv("5x5_grey_13x10_to_40_valid", (3, 13, 10, 1), (5, 5), 40, padding="valid", bias=False),
+    _conv("5x5_9x15_16_to_6", (2, 9, 15, 16), (5, 5), 6),
+    _conv("5x5_8x8_6_to_16_explicit_padding", (5, 8, 8, 6), (5, 5), 16, padding=((4, 0), (0, 3))),
+    _conv("2x5_one_row_6_to_17", (2, 1, 12, 6), (2, 5), 17),
+    _conv("1x5_5x90_16_to_20", (2, 5, 90, 16), (1, 5), 20),
     # Stride-1 3x3 with many channels, on sizes that tiles of 4x4 fill and on sizes that they do not.
     _conv("3x3_7x7_16_to_16", (3, 7, 7, 16), (3, 3), 16),
     _conv("3x3_7x7_33_to_40", (2, 7, 7, 33), (3, 3), 40),

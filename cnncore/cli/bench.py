@@ -135,9 +135,9 @@ def conv_case(name, shape, kind):
         to_dx = _core.conv2d_tiles(dy, packed_dx, None, dx, (k, k), (1, 1), turned)
         to_dw = _core.conv2d_dw(x, dy, partial, *geometry, images, True)
     else:
-        forward = _core.conv2d(x, packed, b["b"], y, *geometry, True)
-        to_dx = _core.conv2d_dx(dy, packed_dx, dx, *geometry, False)
-        to_dw = _core.conv2d_dw(x, dy, partial, *geometry, images)
+        forward = _core.conv2d(x, packed, b["b"], y, *geometry, True, True)
+        to_dx = _core.conv2d_dx(dy, packed_dx, dx, *geometry, False, None, True)
+        to_dw = _core.conv2d_dw(x, dy, partial, *geometry, images, False, True)
     sums = [_core.sum_slots(partial, b["dw"], 0, False), _core.sum_slots(partial, b["db"], rows * f, False)]
     packing = {"forward": [pack], "dx": [pack_dx], "dw": []}
     calls = {"forward": [forward], "dx": [to_dx], "dw": [to_dw, *sums]}

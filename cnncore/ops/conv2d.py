@@ -117,7 +117,8 @@ class Conv2D(Op):
             return [pack, _core.conv2d_tiles(x, packed, b, y, w.shape[:2], self.strides, pads, self.relu)]
         if way == "winograd":
             return [pack, _core.winograd(x, packed, b, y, pads, points, self.relu)]
-        return [pack, _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, pads, self.relu)]
+        return [pack, _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, pads, self.relu,
+                                   not strict())]
 
     def backward(self, empty, inputs, outputs, d_outputs, d_inputs, masked=False):
         x, w, b = inputs
@@ -137,7 +138,8 @@ class Conv2D(Op):
             points = winograd_points(images, *dz.shape[1:3])
             call = _core.winograd_dw(x, dz, partial, pads, images, points)
         else:
-            call = _core.conv2d_dw(x, dz, partial, w.shape, self.strides, self.dilation, pads, images, way == "tiles")
+            call = _core.conv2d_dw(x, dz, partial, w.shape, self.strides, self.dilation, pads, images, way == "tiles",
+                                   not strict())
         return [call, *(_core.sum_slots(partial, d.buffer, begin, d.accumulate)
                         for d, begin in ((dw, 0), (db, w.size)) if d)]
 
@@ -148,7 +150,7 @@ class Conv2D(Op):
         packed, pack = packed_filters(way, empty, w, True, points)
         if way == "direct":
             return [pack, _core.conv2d_dx(dz, packed, dx.buffer, w.shape, self.strides, self.dilation, pads,
-                                          dx.accumulate, behind)]
+                                          dx.accumulate, behind, not strict())]
         turned_pads = (w.shape[0] - 1 - pads[0], w.shape[1] - 1 - pads[1])
         if way == "tiles":
             return [pack, _core.conv2d_tiles(dz, packed, None, dx.buffer, w.shape[:2], (1, 1), turned_pads, False,

@@ -27,6 +27,7 @@ typedef struct {
     const float *b;      /* [out_c], or NULL */
     float *y;            /* [batch][out_h][out_w][out_c] */
     int32_t activation, accumulate;
+    int32_t winograd; /* whether rows of few channels may be taken by Winograd: relative error 3e-6 instead of 3e-7 */
     cnn_sides sides;
 } cnn_conv2d_args;
 
@@ -39,6 +40,7 @@ typedef struct {
     float *dx;           /* [batch][in_h][in_w][in_c] */
     const float *behind; /* NULL, or the ReLU's output that was conv2d's x: dx is 0 where it is not above 0 */
     int32_t accumulate;
+    int32_t winograd; /* as conv2d's, for stride 1 */
 } cnn_conv2d_dx_args;
 
 /* Weight gradients of a slot of images: partial[slot][k_h * k_w * in_c + 1][out_c], the last row being the bias's
@@ -51,7 +53,7 @@ typedef struct {
     const float *dy; /* [batch][out_h][out_w][out_c] */
     float *partial;  /* [slots][k_h * k_w * in_c + 1][out_c] */
     int64_t images_per_slot;
-    int32_t points; /* winograd_dw's alone, as winograd_pack's */
+    int32_t winograd; /* conv2d_dw: as conv2d's; winograd_dw: its points, as winograd_pack's */
 } cnn_conv2d_dw_args;
 
 /* total[i] = sum over slots of partial[s * slot_size + begin + i], in a fixed tree. Task: a chunk of elements. */

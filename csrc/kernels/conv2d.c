@@ -1,45 +1,4 @@
-/* conv2d.c - convolution forward and dx: a band of padded rows, then tiles of pixels pointed into it.
- *
- * Padding is made real once per band: the rows that a band needs are copied into scratch with zeros around them (or
- * used in place where nothing is padded), so that a pixel's operand for filter row ky is one contiguous run of k_w *
- * in_c floats at a fixed distance from the pixel. That serves 1 input channel as well as 512.
- */
-
-#define BAND_BYTES   (256 * 1024) /* scratch that one band of rows should stay under, so that it stays in L2 */
-#define FEWEST_TASKS 32           /* images are cut into bands until a call has this many tasks */
-
-/* A rectangle of an image with zeros where it reaches over the edge. */
-typedef struct {
-    const float *rows; /* its first pixel */
-    int64_t row_step;  /* floats from one row to the next */
-} band;
-
-/* The rectangle of `height` by `width` pixels at (top, left) of an image; top and left may be negative. */
-static band cut_band(const float *image, int64_t h, int64_t w, int64_t c, int64_t top, int64_t left, int64_t height,
-                     int64_t width, float *room) {
-    if (top >= 0 && left >= 0 && top + height <= h && left + width <= w)
-        return (band){image + (top * w + left) * c, w * c};
-    int64_t first = max64(-left, 0), last = max64(min64(w - left, width), first);
-    for (int64_t r = 0; r < height; r++) {
-        float *to = room + r * width * c;
-        int64_t y = top + r;
-        if (y < 0 || y >= h || first >= width) {
-            memset(to, 0, (size_t)(width * c) * sizeof(float));
-            continue;
-        }
-        memset(to, 0, (size_t)(first * c) * sizeof(float));
-        memcpy(to + first * c, image + (y * w + left + first) * c, (size_t)((last - first) * c) * sizeof(float));
-        memset(to + last * c, 0, (size_t)((width - last) * c) * sizeof(float));
-    }
-    return (band){room, width * c};
-}
-
-/* How many bands an image of `rows` rows is cut into: `row_bytes` of scratch for each row, `images` images in all. */
-static int64_t bands_per_image(int64_t images, int64_t rows, int64_t row_bytes) {
-    int64_t by_size = ceil_div(rows * row_bytes, BAND_BYTES);
-    int64_t by_tasks = images > 0 && images < FEWEST_TASKS ? ceil_div(FEWEST_TASKS, images) : 1;
-    return max64(1, min64(max64(by_size, by_tasks), rows));
-}
+/* conv2d.c - convolution forward and dx: a band of padded rows (band.h), then tiles of pixels pointed into it. */
 
 /* ---- packing weights ------------------------------------------------------------------------------------------ */
 
@@ -74,34 +33,40 @@ KERNEL_RUN(conv2d_pack_dx) {
 
 /* ---- forward -------------------------------------------------------------------------------------------------- */
 
-/* Rows and columns of input under `rows` rows of output. */
-INLINE int64_t rows_under(const cnn_window *g, int64_t rows) {
-    return (rows - 1) * g->stride_h + (g->k_h - 1) * g->dilation_h + 1;
-}
-INLINE int64_t columns_under(const cnn_window *g) {
-    return (g->out_w - 1) * g->stride_w + (g->k_w - 1) * g->dilation_w + 1;
-}
-
 static int64_t conv2d_bands(const cnn_window *g) {
     return bands_per_image(g->batch, g->out_h, columns_under(g) * g->in_c * g->stride_h * (int64_t)sizeof(float));
 }
 
+static int64_t conv2d_rows_bands(const row_cut *c) {
+    return bands_per_image(c->window->batch, c->window->out_h, rows_room(c, 1) * (int64_t)sizeof(float));
+}
+
+static cnn_work work_along_rows(const cnn_window *g) {
+    row_cut c = cut_rows(g);
+    int64_t bands = conv2d_rows_bands(&c), under = rows_under(g, ceil_div(g->out_h, bands));
+    int64_t room = rows_filters_size(g) + rows_band_room(&c, under) + rows_room(&c, under) + ROWS_PRODUCTS;
+    return (cnn_work){g->batch * bands, 1, bands, (size_t)(room + LANES) * sizeof(float)};
+}
+
 KERNEL_WORK(conv2d) {
     const cnn_window *g = &a->window;
+    if (a->winograd && rows_suit(g)) return work_along_rows(g);
     int64_t bands = conv2d_bands(g), rows = ceil_div(g->out_h, bands);
     size_t room = (size_t)(rows_under(g, rows) * columns_under(g) * g->in_c) * sizeof(float);
     size_t offsets = 2 * (size_t)(g->k_h * g->k_w) * sizeof(int64_t);
     return (cnn_work){g->batch * bands, 1, bands, room + offsets};
 }
 
-/* The rows [top, top + height) of an image as the convolution reads them. */
-static band read_band(const cnn_conv2d_args *a, int64_t image, int64_t top, int64_t height, float *room) {
+/* The rows [top, top + height) of an image, `wide` pixels of each, as the convolution reads them: copied, or in place.
+ */
+static band read_band(const cnn_conv2d_args *a, int64_t image, int64_t top, int64_t height, int64_t wide, int copied,
+                      float *room) {
     const cnn_window *g = &a->window;
     const cnn_sides *s = &a->sides;
-    int64_t wide = columns_under(g), c = g->in_c;
+    int64_t c = g->in_c;
     const float *x = a->x + image * g->in_h * g->in_w * s->x_step + s->x_first;
     if (s->x_step == c && reads_as_is(s))
-        return cut_band(x, g->in_h, g->in_w, c, top, -g->pad_left, height, wide, room);
+        return (copied ? pad_band : cut_band)(x, g->in_h, g->in_w, c, top, -g->pad_left, height, wide, room);
     channels_read read = read_channels(s, image);
     for (int64_t r = 0; r < height; r++)
         for (int64_t p = 0; p < wide; p++) {
@@ -120,8 +85,32 @@ static band read_band(const cnn_conv2d_args *a, int64_t image, int64_t top, int6
     return (band){room, wide * c};
 }
 
+/* By Winograd along rows; the filters are transformed once for a call. For dx `a` is what adjoint_along_rows says. */
+static void conv2d_along_rows(const cnn_conv2d_args *a, const float *behind, int for_dx, int64_t begin, int64_t end,
+                              void *scratch) {
+    const cnn_window *g = &a->window;
+    row_cut c = cut_rows(g);
+    int64_t bands = conv2d_rows_bands(&c), most = rows_under(g, ceil_div(g->out_h, bands)), *transformed = scratch;
+    float *u = (float *)scratch + LANES, *products = u + rows_filters_size(g), *v = products + ROWS_PRODUCTS;
+    float *room = v + rows_room(&c, most);
+    if (!*transformed) transform_filters(&c, a->packed, for_dx, u);
+    *transformed = 1;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t n = task / bands, i = task % bands;
+        int64_t oy = tile_begin(g->out_h, bands, i), rows = tile_begin(g->out_h, bands, i + 1) - oy;
+        band in = read_band(a, n, oy - g->pad_top, rows_under(g, rows), c.wide, 1, room);
+        transform_rows(&c, in, rows_under(g, rows), v);
+        conv2d_rows(a, behind, &c, v, rows, u,
+                    a->y + (n * g->out_h + oy) * g->out_w * a->sides.y_step + a->sides.y_first, products);
+    }
+}
+
 KERNEL_RUN(conv2d) {
     const cnn_window *g = &a->window;
+    if (a->winograd && rows_suit(g)) {
+        conv2d_along_rows(a, NULL, 0, begin, end, scratch);
+        return;
+    }
     int64_t bands = conv2d_bands(g), depth = g->k_h * g->k_w * g->in_c;
     int by_row = g->dilation_w == 1; /* a filter row is one run of floats */
     int64_t runs = by_row ? g->k_h : g->k_h * g->k_w, length = by_row ? g->k_w * g->in_c : g->in_c;
@@ -132,7 +121,7 @@ KERNEL_RUN(conv2d) {
         int64_t n = task / bands, i = task % bands;
         int64_t oy0 = tile_begin(g->out_h, bands, i), rows = tile_begin(g->out_h, bands, i + 1) - oy0;
         float *y = a->y + (n * g->out_h + oy0) * g->out_w * a->sides.y_step + a->sides.y_first;
-        band in = read_band(a, n, oy0 * g->stride_h - g->pad_top, rows_under(g, rows), room);
+        band in = read_band(a, n, oy0 * g->stride_h - g->pad_top, rows_under(g, rows), columns_under(g), 0, room);
         if (few) {
             conv2d_few(a, in.rows, in.row_step, rows, y);
             continue;
@@ -190,8 +179,21 @@ static int64_t conv2d_dx_bands(const cnn_window *g) {
     return bands_per_image(g->batch, g->in_h, max64(columns * g->out_c * (int64_t)sizeof(float) / g->stride_h, 1));
 }
 
+/* dx of a convolution of stride 1 is one of dy. */
+static cnn_conv2d_args adjoint_along_rows(const cnn_conv2d_dx_args *a) {
+    cnn_conv2d_args made = {a->window, a->dy, a->packed, NULL, a->dx, CNN_LINEAR, a->accumulate, a->winograd};
+    cnn_window *g = &made.window;
+    g->in_h = a->window.out_h, g->in_w = a->window.out_w, g->in_c = a->window.out_c;
+    g->out_h = a->window.in_h, g->out_w = a->window.in_w, g->out_c = a->window.in_c;
+    g->pad_top = g->k_h - 1 - g->pad_top, g->pad_left = g->k_w - 1 - g->pad_left;
+    made.sides.x_step = g->in_c, made.sides.y_step = g->out_c;
+    return made;
+}
+
 KERNEL_WORK(conv2d_dx) {
     const cnn_window *g = &a->window;
+    cnn_conv2d_args adjoint = adjoint_along_rows(a);
+    if (a->winograd && rows_suit(&adjoint.window)) return work_along_rows(&adjoint.window);
     int64_t bands = conv2d_dx_bands(g), rows = ceil_div(g->in_h, bands);
     int64_t columns =
         end_met(g->in_w, g->pad_left, g->stride_w) - first_met(0, g->pad_left, g->k_w, g->dilation_w, g->stride_w);
@@ -227,6 +229,11 @@ static phase list_taps(const cnn_window *g, int64_t phase_h, int64_t phase_w, in
 
 KERNEL_RUN(conv2d_dx) {
     const cnn_window *g = &a->window;
+    cnn_conv2d_args adjoint = adjoint_along_rows(a);
+    if (a->winograd && rows_suit(&adjoint.window)) {
+        conv2d_along_rows(&adjoint, a->behind, 1, begin, end, scratch);
+        return;
+    }
     int64_t bands = conv2d_dx_bands(g), depth = g->k_h * g->k_w * g->out_c;
     int64_t *a_offset = scratch, *w_offset = a_offset + g->k_h * g->k_w;
     float *room = (float *)(w_offset + g->k_h * g->k_w);

@@ -13,6 +13,10 @@ static int64_t conv2d_dw_rows(const cnn_window *g) {
 
 KERNEL_WORK(conv2d_dw) {
     const cnn_window *g = &a->window;
+    if (a->winograd && rows_suit(g)) {
+        row_cut c = cut_rows(g);
+        return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)rows_dw_room(&c) * sizeof(float), 0, 1};
+    }
     int64_t rows = conv2d_dw_rows(g), wide = round_up(g->out_c, LANES);
     int64_t room = rows_under(g, rows) * columns_under(g) * g->in_c + rows * g->out_w * wide;
     return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)room * sizeof(float), 0, 1};
@@ -109,8 +113,26 @@ static void conv2d_dw_band(const dw_band *d) {
             }
 }
 
+/* By Winograd along rows, an image at a time. */
+static void conv2d_dw_along_rows(const cnn_conv2d_dw_args *a, int64_t begin, int64_t end, float *room) {
+    const cnn_window *g = &a->window;
+    row_cut c = cut_rows(g);
+    int64_t depth = g->k_h * g->k_w * g->in_c;
+    for (int64_t n = begin; n < end; n++) {
+        float *slot = a->partial + n / a->images_per_slot * (depth + 1) * g->out_c;
+        const float *dy = a->dy + n * g->out_h * g->out_w * g->out_c;
+        int accumulate = n % a->images_per_slot > 0;
+        sum_pixels(dy, g->out_h * g->out_w, g->out_c, slot + depth * g->out_c, accumulate);
+        conv2d_dw_rows_image(&c, a->x + n * g->in_h * g->in_w * g->in_c, dy, slot, accumulate, room);
+    }
+}
+
 KERNEL_RUN(conv2d_dw) {
     const cnn_window *g = &a->window;
+    if (a->winograd && rows_suit(g)) {
+        conv2d_dw_along_rows(a, begin, end, scratch);
+        return;
+    }
     int64_t depth = g->k_h * g->k_w * g->in_c, band_rows = conv2d_dw_rows(g);
     int one_panel = g->out_c == LANES || g->out_c == PANEL; /* then dy is one as it is */
     float *room = scratch, *panels = room + rows_under(g, band_rows) * columns_under(g) * g->in_c;

@@ -96,10 +96,6 @@ static void multiply(dense_block *d) {
 
 /* ---- transposing ---------------------------------------------------------------------------------------------- */
 
-typedef float quad __attribute__((vector_size(16)));
-typedef int32_t quad_index __attribute__((vector_size(16)));
-typedef float quad_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
-
 /* to[u * step + i] = from[i * units + u] for 4 rows i and 4 columns u. */
 INLINE void transpose4(const float *from, int64_t units, float *to, int64_t step) {
     quad a = *(const quad_unaligned *)from, b = *(const quad_unaligned *)(from + units);

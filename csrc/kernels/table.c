@@ -22,13 +22,17 @@
 
 #include "activate.h"
 #include "ask.h"
+#include "band.h"
 
 #include "igemm.c"
 #if MATRIX_TILES
 #include "tiles.h"
 #endif
 
+#include "winograd.h"
+
 #include "conv_few.c"
+#include "winograd_rows.c"
 
 #include "conv2d.c"
 #include "conv2d_dw.c"

@@ -6,8 +6,6 @@
  * The sum over c is a matrix product for each pair of points (winograd.h), over the tiles of as many rows of tiles (and
  * images) as fit the cache. dw is the exact adjoint: dw = G' [ sum over tiles of (B' x B) * (A dy A') ] G.
  */
-#include "winograd.h"
-
 #define TILES_BYTES    (448 * 1024) /* transformed input that a block of tiles may take */
 #define TILES_BYTES_DW (768 * 1024) /* the same for dw: more, as each block adds to all sums */
 #define FEWEST_TILES   (2 * MR)
@@ -20,10 +18,6 @@ static int64_t block_rows(const tiling *t, int64_t most, int64_t bytes) {
     int64_t tiles = max64(FEWEST_TILES, min64(most, bytes / tile_bytes));
     return max64(1, tiles / tiles_along(t->across));
 }
-
-/* Floats from one pair of points to the next: an odd number of cache lines, so that the places that a transform writes
- * do not all fall into one set of the cache. */
-INLINE int64_t point_step(int64_t size) { return (ceil_div(size, 16) | 1) * 16; }
 
 /* ---- filters -------------------------------------------------------------------------------------------------- */
 
@@ -49,11 +43,11 @@ KERNEL_RUN(winograd_pack) {
                             taps[ky] = load_n(a->w + ((ky * 3 + kx) * a->in_c + r) * a->out_c + f0 + j, n);
                         }
                     }
-                    filter_to_points(taps, points);
+                    filter_to_points(taps, points, 3);
                     for (int i = 0; i < MOST_POINTS; i++) half[i][kx] = points[i];
                 }
                 for (int64_t i = 0; i < a->points; i++) {
-                    filter_to_points(half[i], points);
+                    filter_to_points(half[i], points, 3);
                     for (int64_t p = 0; p < a->points; p++)
                         store(to + (i * a->points + p) * rows * step + j, points[p]);
                 }
@@ -108,12 +102,12 @@ INLINE void transform_gradient(const tiling *t, const float *from, int rows, int
                 const float *p = from + (r * g->out_w + s) * g->out_c + j;
                 d[r] = r < rows && s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
             }
-            gradient_to_points(d, points, h);
+            gradient_to_points(d, points, h, h - 2);
             UNROLL
             for (int r = 0; r < h; r++) half[r][s] = points[r];
         }
         for (int r = 0; r < h; r++) {
-            gradient_to_points(half[r], points, w);
+            gradient_to_points(half[r], points, w, w - 2);
             UNROLL
             for (int s = 0; s < w; s++) store(z + (r * t->points + s) * step + j, points[s]);
         }
@@ -133,12 +127,12 @@ INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int colu
         for (int s = 0; s < w; s++) {
             UNROLL
             for (int r = 0; r < h; r++) points[r] = load(m + (r * a->points + s) * step + j);
-            from_points(points, out, h);
+            from_points(points, out, h, h - 2);
             UNROLL
             for (int r = 0; r < h - 2; r++) half[r][s] = out[r];
         }
         for (int r = 0; r < rows; r++) {
-            from_points(half[r], out, w);
+            from_points(half[r], out, w, w - 2);
             UNROLL
             for (int s = 0; s < w - 2; s++) {
                 float *y = to + (r * out_w + s) * y_step + j;
@@ -381,7 +375,7 @@ static int64_t images_together(const tiling *t) {
 
 KERNEL_WORK(winograd_dw) {
     const cnn_window *g = &a->window;
-    tiling t = tile_images(g, a->points);
+    tiling t = tile_images(g, a->winograd);
     int64_t tiles = block_rows(&t, MOST_TILES_DW, TILES_BYTES_DW) * tiles_along(t.across);
     int64_t room = t.wide + inputs_room(&t, tiles) + panel_room(&t, tiles);
     int64_t sums = t.points * t.points * point_step(g->in_c * round_up(g->out_c, LANES));
@@ -404,11 +398,11 @@ INLINE void write_dw_of(const cnn_window *g, const float *sums, int64_t columns,
             for (int s = 0; s < n; s++) {
                 UNROLL
                 for (int r = 0; r < n; r++) points[r] = load(from + (r * n + s) * pair);
-                filter_from_points(points, taps, n);
+                filter_from_points(points, taps, n, 3);
                 for (int r = 0; r < 3; r++) half[r][s] = taps[r];
             }
             for (int r = 0; r < 3; r++) {
-                filter_from_points(half[r], taps, n);
+                filter_from_points(half[r], taps, n, 3);
                 for (int s = 0; s < 3; s++) store_n(dw + ((r * 3 + s) * g->in_c + c) * g->out_c + f, taps[s], some);
             }
         }
@@ -423,7 +417,7 @@ static __attribute__((noinline)) void write_dw(const tiling *t, const float *sum
 
 KERNEL_RUN(winograd_dw) {
     const cnn_window *g = &a->window;
-    tiling t = tile_images(g, a->points);
+    tiling t = tile_images(g, a->winograd);
     int64_t down = tiles_along(t.down), most = block_rows(&t, MOST_TILES_DW, TILES_BYTES_DW),
             columns = round_up(g->out_c, LANES);
     float *zeros = scratch, *v = zeros + t.wide, *z = v + inputs_room(&t, most * tiles_along(t.across));

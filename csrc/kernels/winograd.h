@@ -106,60 +106,73 @@ INLINE void tiles_with(const tile_block *b, int64_t i, int64_t j, int64_t *begin
     *end = j >= FEW_POINTS ? b->place[0][1] : i >= FEW_POINTS ? b->place[1][1] : b->tiles;
 }
 
+/* Floats from what belongs to one point (or pair of points) to the next: an odd number of cache lines, so that the
+ * places that a transform writes do not all fall into one set of the cache. */
+INLINE int64_t point_step(int64_t size) { return (ceil_div(size, 16) | 1) * 16; }
+
 /* ---- transforms of one vector of channels --------------------------------------------------------------------- */
 
 /* B': from n inputs to n points. */
-INLINE void to_points(const vf *d, vf *v, const int n) {
-    vf even[3], odd[3]; /* of the points 1, 2, 1/2 and their negatives */
-    if (n == FEW_POINTS) {
-        even[0] = 0.75f * d[4] - 3 * d[2], odd[0] = 0.75f * d[3] - 3 * d[1];
-        even[1] = 3.75f * (d[4] - d[2]), odd[1] = 7.5f * (d[3] - d[1]);
-        v[0] = 1.25f * d[2] - d[0] - 0.25f * d[4];
-        v[5] = 4 * d[1] - 5 * d[3] + d[5];
-    } else {
-        even[0] = d[2] + d[6] - 4.25f * d[4], odd[0] = d[1] + d[5] - 4.25f * d[3];
-        even[1] = d[6] + 0.25f * d[2] - 1.25f * d[4], odd[1] = 0.5f * d[1] + 2 * d[5] - 2.5f * d[3];
-        even[2] = d[6] + 4 * d[2] - 5 * d[4], odd[2] = 2 * d[1] + 0.5f * d[5] - 2.5f * d[3];
-        v[0] = d[6] - d[0] + 5.25f * (d[2] - d[4]);
-        v[5] = d[7] - d[1] + 5.25f * (d[3] - d[5]);
-        v[6] = even[2] + odd[2];
-        v[7] = even[2] - odd[2];
+#define TO_POINTS(NAME, TYPE)                                                                            \
+    INLINE void NAME(const TYPE *d, TYPE *v, const int n) {                                              \
+        TYPE even[3], odd[3]; /* of the points 1, 2, 1/2 and their negatives */                          \
+        if (n == FEW_POINTS) {                                                                           \
+            even[0] = 0.75f * d[4] - 3 * d[2], odd[0] = 0.75f * d[3] - 3 * d[1];                         \
+            even[1] = 3.75f * (d[4] - d[2]), odd[1] = 7.5f * (d[3] - d[1]);                              \
+            v[0] = 1.25f * d[2] - d[0] - 0.25f * d[4];                                                   \
+            v[5] = 4 * d[1] - 5 * d[3] + d[5];                                                           \
+        } else {                                                                                         \
+            even[0] = d[2] + d[6] - 4.25f * d[4], odd[0] = d[1] + d[5] - 4.25f * d[3];                   \
+            even[1] = d[6] + 0.25f * d[2] - 1.25f * d[4], odd[1] = 0.5f * d[1] + 2 * d[5] - 2.5f * d[3]; \
+            even[2] = d[6] + 4 * d[2] - 5 * d[4], odd[2] = 2 * d[1] + 0.5f * d[5] - 2.5f * d[3];         \
+            v[0] = d[6] - d[0] + 5.25f * (d[2] - d[4]);                                                  \
+            v[5] = d[7] - d[1] + 5.25f * (d[3] - d[5]);                                                  \
+            v[6] = even[2] + odd[2];                                                                     \
+            v[7] = even[2] - odd[2];                                                                     \
+        }                                                                                                \
+        v[1] = even[0] + odd[0];                                                                         \
+        v[2] = even[0] - odd[0];                                                                         \
+        v[3] = even[1] + odd[1];                                                                         \
+        v[4] = even[1] - odd[1];                                                                         \
     }
-    v[1] = even[0] + odd[0];
-    v[2] = even[0] - odd[0];
-    v[3] = even[1] + odd[1];
-    v[4] = even[1] - odd[1];
-}
+TO_POINTS(to_points, vf)
+TO_POINTS(quad_to_points, quad)
+#undef TO_POINTS
 
-/* A': from n points to n - 2 outputs. */
-INLINE void from_points(const vf *m, vf *y, const int n) {
+/* A': from n points to 3 to 6 outputs. */
+INLINE void from_points(const vf *m, vf *y, const int n, const int outputs) {
     vf sum1 = m[1] + m[2], difference1 = m[1] - m[2];
     vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
     y[0] = m[0] + sum1 + sum2;
     y[1] = difference1 + 2 * difference2;
     y[2] = sum1 + 4 * sum2;
-    y[3] = difference1 + 8 * difference2;
-    if (n == FEW_POINTS) {
-        y[3] += m[5];
-    } else {
+    if (outputs > 3) y[3] = difference1 + 8 * difference2;
+    if (outputs > 4) y[4] = sum1 + 16 * sum2;
+    if (outputs > 5) y[5] = difference1 + 32 * difference2;
+    if (n > FEW_POINTS) {
         vf sum3 = m[6] + m[7], difference3 = m[6] - m[7];
         y[0] += sum3;
         y[1] += 0.5f * difference3;
         y[2] += 0.25f * sum3;
-        y[3] += 0.125f * difference3;
-        y[4] = sum1 + 16 * sum2 + 0.0625f * sum3;
-        y[5] = difference1 + 32 * difference2 + 0.03125f * difference3 + m[5];
+        if (outputs > 3) y[3] += 0.125f * difference3;
+        if (outputs > 4) y[4] += 0.0625f * sum3;
+        if (outputs > 5) y[5] += 0.03125f * difference3;
     }
+    y[outputs - 1] += m[5];
 }
 
-/* A: from n - 2 gradients of outputs to n points. */
-INLINE void gradient_to_points(const vf *d, vf *z, const int n) {
-    vf even1 = d[0] + d[2], odd1 = d[1] + d[3];
-    vf even2 = d[0] + 4 * d[2], odd2 = 2 * d[1] + 8 * d[3];
+/* A: from 3 to 6 gradients of outputs to n points. */
+INLINE void gradient_to_points(const vf *d, vf *z, const int n, const int outputs) {
+    vf even1 = d[0] + d[2], odd1 = d[1];
+    vf even2 = d[0] + 4 * d[2], odd2 = 2 * d[1];
+    if (outputs > 3) odd1 += d[3], odd2 += 8 * d[3];
+    if (outputs > 4) even1 += d[4], even2 += 16 * d[4];
+    if (outputs > 5) odd1 += d[5], odd2 += 32 * d[5];
     if (n > FEW_POINTS) {
-        vf even3 = d[0] + 0.25f * d[2] + 0.0625f * d[4], odd3 = 0.5f * d[1] + 0.125f * d[3] + 0.03125f * d[5];
-        even1 += d[4], odd1 += d[5];
-        even2 += 16 * d[4], odd2 += 32 * d[5];
+        vf even3 = d[0] + 0.25f * d[2], odd3 = 0.5f * d[1];
+        if (outputs > 3) odd3 += 0.125f * d[3];
+        if (outputs > 4) even3 += 0.0625f * d[4];
+        if (outputs > 5) odd3 += 0.03125f * d[5];
         z[6] = even3 + odd3;
         z[7] = even3 - odd3;
     }
@@ -168,33 +181,26 @@ INLINE void gradient_to_points(const vf *d, vf *z, const int n) {
     z[2] = even1 - odd1;
     z[3] = even2 + odd2;
     z[4] = even2 - odd2;
-    z[5] = d[n - 3];
+    z[5] = d[outputs - 1];
 }
 
-/* G: from 3 taps to all points. */
-INLINE void filter_to_points(const vf w[3], vf u[MOST_POINTS]) {
-    vf even1 = (w[0] + w[2]) * (-2.0f / 9), odd1 = w[1] * (-2.0f / 9);
-    vf even2 = (w[0] + 4 * w[2]) * (1.0f / 90), odd2 = w[1] * (1.0f / 45);
-    vf even3 = (4 * w[0] + w[2]) * (8.0f / 45), odd3 = w[1] * (16.0f / 45);
-    u[0] = -w[0];
-    u[1] = even1 + odd1;
-    u[2] = even1 - odd1;
-    u[3] = even2 + odd2;
-    u[4] = even2 - odd2;
-    u[5] = w[2];
-    u[6] = even3 + odd3;
-    u[7] = even3 - odd3;
+/* What filters are scaled by at a point, so that inputs need not be: 1 / product of its distances to the others. */
+INLINE vf scaled(vf u, const int point) {
+    const float scale[MOST_POINTS] = {-1, -2.0f / 9, -2.0f / 9, 1.0f / 90, 1.0f / 90, 1, 32.0f / 45, 32.0f / 45};
+    return u * scale[point];
 }
 
-/* G': from n points to 3 taps. */
-INLINE void filter_from_points(const vf *u, vf w[3], const int n) {
-    vf sum1 = (u[1] + u[2]) * (-2.0f / 9), sum2 = (u[3] + u[4]) * (1.0f / 90);
-    w[0] = sum1 + sum2 - u[0];
-    w[1] = (u[1] - u[2]) * (-2.0f / 9) + (u[3] - u[4]) * (1.0f / 45);
-    w[2] = sum1 + 4 * sum2 + u[5];
-    if (n == FEW_POINTS) return;
-    vf sum3 = (u[6] + u[7]) * (8.0f / 45);
-    w[0] += 4 * sum3;
-    w[1] += (u[6] - u[7]) * (16.0f / 45);
-    w[2] += sum3;
+/* G: from 3 or 5 taps to all points. */
+INLINE void filter_to_points(const vf *w, vf u[MOST_POINTS], const int taps) {
+    gradient_to_points(w, u, MOST_POINTS, taps);
+    UNROLL
+    for (int p = 0; p < MOST_POINTS; p++) u[p] = scaled(u[p], p);
+}
+
+/* G': from n points to 3 or 5 taps. */
+INLINE void filter_from_points(const vf *u, vf *w, const int n, const int taps) {
+    vf m[MOST_POINTS];
+    UNROLL
+    for (int p = 0; p < n; p++) m[p] = scaled(u[p], p);
+    from_points(m, w, n, taps);
 }
