@@ -117,44 +117,31 @@ INLINE void transform_gradient(const tiling *t, const float *from, int rows, int
 /* Writes the `rows` by `columns` outputs of a tile, channels f0 and on, from m[pair of points][tile][PANEL]. */
 INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int columns, int64_t f0, int64_t width,
                        const float *m, int64_t step, const int h, const int w) {
-    int64_t y_step = a->sides.y_step, out_w = a->window.out_w;
-    int activation = is_bounds(a->activation) ? a->activation : CNN_LINEAR;
-    vf least = set(least_of(activation)), most = set(most_of(activation));
+    tile_store store_as = {a->sides.y_step, a->accumulate, a->activation};
+    int64_t row_step = a->window.out_w * a->sides.y_step;
+    int plainly = stores_plainly(&store_as, columns, w - 2);
     for (int64_t j = 0; j < width; j += LANES) {
         int64_t n = min64(LANES, width - j);
         vf half[MOST_OUTPUTS][MOST_POINTS], points[MOST_POINTS], out[MOST_OUTPUTS];
-        vf bias = a->b ? load_n(a->b + f0 + j, n) : (vf){0};
         for (int s = 0; s < w; s++) {
             UNROLL
             for (int r = 0; r < h; r++) points[r] = load(m + (r * a->points + s) * step + j);
+            if (s == 1 && a->b) points[1] += load_n(a->b + f0 + j, n);
             from_points(points, out, h, h - 2);
             UNROLL
             for (int r = 0; r < h - 2; r++) half[r][s] = out[r];
         }
         for (int r = 0; r < rows; r++) {
+            float *y = to + r * row_step + j;
+            const float *behind = a->behind ? a->behind + (y - a->y) : NULL;
             from_points(half[r], out, w, w - 2);
-            UNROLL
-            for (int s = 0; s < w - 2; s++) {
-                float *y = to + (r * out_w + s) * y_step + j;
-                if (s >= columns) continue;
-                vf value = out[s] + bias;
-                if (a->accumulate) value += n == LANES ? load(y) : load_n(y, n);
-                value = vmin(most, vmax(least, value));
-                if (a->behind) {
-                    const float *was = a->behind + (y - a->y);
-                    value = behind_relu(n == LANES ? load(was) : load_n(was, n), value);
-                }
-                if (n == LANES)
-                    store(y, value);
-                else
-                    store_n(y, value, n);
-            }
+            if (plainly && n == LANES)
+                write_outputs(&store_as, out, y, behind, columns, n, w - 2, 1);
+            else
+                write_outputs(&store_as, out, y, behind, columns, n, w - 2, 0);
         }
     }
-    if (is_bounds(a->activation)) return;
-    for (int r = 0; r < rows; r++)
-        for (int s = 0; s < columns; s++)
-            activate_rows((float *[]){to + (r * out_w + s) * y_step}, 1, width, a->activation);
+    for (int r = 0; r < rows; r++) activate_outputs(&store_as, to + r * row_step, columns, width);
 }
 
 /* The transformed patches of row r of a block. */

@@ -204,3 +204,46 @@ INLINE void filter_from_points(const vf *u, vf *w, const int n, const int taps) 
     for (int p = 0; p < n; p++) m[p] = scaled(u[p], p);
     from_points(m, w, n, taps);
 }
+
+/* ---- outputs -------------------------------------------------------------------------------------------------- */
+
+/* Where the outputs of a tile go. Their bias is added before, at the point 1, from which it goes into every output. */
+typedef struct {
+    int64_t y_step; /* from one output to the next in a row */
+    int accumulate, activation;
+} tile_store;
+
+/* Whether nothing is to be asked about a tile's outputs but where they are above `behind`. */
+INLINE int stores_plainly(const tile_store *t, int64_t columns, const int outputs) {
+    return columns == outputs && !t->accumulate && t->activation != CNN_RELU6;
+}
+
+/* Writes `columns` of a row of a tile's outputs: n channels of each, bounded as a ReLU has it; other activations
+ * follow. `behind`: NULL, or a ReLU's outputs in the places of y; 0 is written where they are not above 0. */
+INLINE void write_outputs(const tile_store *t, const vf *out, float *y, const float *behind, int64_t columns, int64_t n,
+                          const int outputs, const int plainly) {
+    vf least = set(least_of(is_bounds(t->activation) ? t->activation : CNN_LINEAR));
+    if (plainly) {
+        if (behind) UNROLL
+        for (int s = 0; s < outputs; s++)
+            store(y + s * t->y_step, behind_relu(load(behind + s * t->y_step), vmax(least, out[s])));
+        else UNROLL
+        for (int s = 0; s < outputs; s++) store(y + s * t->y_step, vmax(least, out[s]));
+        return;
+    }
+    UNROLL
+    for (int s = 0; s < outputs; s++) {
+        if (s >= columns) continue;
+        float *to = y + s * t->y_step;
+        vf value = t->accumulate ? out[s] + load_n(to, n) : out[s];
+        value = vmax(least, value);
+        if (t->activation == CNN_RELU6) value = vmin(set(6), value);
+        store_n(to, behind ? behind_relu(load_n(behind + s * t->y_step, n), value) : value, n);
+    }
+}
+
+/* What bounds do not compute. */
+INLINE void activate_outputs(const tile_store *t, float *y, int64_t columns, int64_t channels) {
+    if (is_bounds(t->activation)) return;
+    for (int64_t s = 0; s < columns; s++) activate_rows((float *[]){y + s * t->y_step}, 1, channels, t->activation);
+}

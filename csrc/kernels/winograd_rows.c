@@ -167,42 +167,25 @@ static void (*rows_tiles(int64_t kind, int two_vectors))(const rows_tile *, int)
     }
 }
 
-/* Writes `columns` outputs of a tile, y_step apart, of n channels from m[point][m_step]. */
-INLINE void write_vector(const cnn_conv2d_args *a, float *y, const float *behind, int64_t columns, const float *b,
-                         int64_t n, const float *m, int64_t m_step, vf least, const int outputs, const int whole) {
-    int64_t y_step = a->sides.y_step;
-    vf points[MOST_POINTS], out[MOST_OUTPUTS];
-    UNROLL
-    for (int p = 0; p < MOST_POINTS; p++) points[p] = load(m + p * m_step);
-    if (b) points[1] += whole ? load(b) : load_n(b, n); /* what stands at the point 1 goes into every output */
-    from_points(points, out, MOST_POINTS, outputs);
-    UNROLL
-    for (int s = 0; s < outputs; s++, y += y_step) {
-        if (whole) {
-            store(y, vmax(least, out[s]));
-        } else if (s < columns) {
-            vf value = a->accumulate ? out[s] + load_n(y, n) : out[s];
-            value = vmax(least, value);
-            if (behind) value = behind_relu(load_n(behind + s * y_step, n), value);
-            store_n(y, a->activation == CNN_RELU6 ? vmin(set(6), value) : value, n);
-        }
-    }
-}
-
+/* Writes `columns` outputs of a tile from m[point][m_step], channels f0 and on. */
 INLINE void write_tile_row(const cnn_conv2d_args *a, float *y, const float *behind, int64_t columns, int64_t f0,
                            int64_t width, const float *m, int64_t m_step, const int outputs) {
-    vf least = set(least_of(is_bounds(a->activation) ? a->activation : CNN_LINEAR));
-    int whole = columns == outputs && !a->accumulate && !behind && a->activation != CNN_RELU6;
+    tile_store store_as = {a->sides.y_step, a->accumulate, a->activation};
+    int plainly = stores_plainly(&store_as, columns, outputs);
     for (int64_t j = 0; j < width; j += LANES) {
         int64_t n = min64(LANES, width - j);
-        const float *b = a->b ? a->b + f0 + j : NULL;
-        if (whole && n == LANES)
-            write_vector(a, y + j, behind ? behind + j : NULL, columns, b, n, m + j, m_step, least, outputs, 1);
+        const float *masked = behind ? behind + j : NULL;
+        vf points[MOST_POINTS], out[MOST_OUTPUTS];
+        UNROLL
+        for (int p = 0; p < MOST_POINTS; p++) points[p] = load(m + p * m_step + j);
+        if (a->b) points[1] += load_n(a->b + f0 + j, n);
+        from_points(points, out, MOST_POINTS, outputs);
+        if (plainly && n == LANES)
+            write_outputs(&store_as, out, y + j, masked, columns, n, outputs, 1);
         else
-            write_vector(a, y + j, behind ? behind + j : NULL, columns, b, n, m + j, m_step, least, outputs, 0);
+            write_outputs(&store_as, out, y + j, masked, columns, n, outputs, 0);
     }
-    if (is_bounds(a->activation)) return;
-    for (int64_t s = 0; s < columns; s++) activate_rows((float *[]){y + s * a->sides.y_step}, 1, width, a->activation);
+    activate_outputs(&store_as, y, columns, width);
 }
 
 /* Floats that the products of one call of rows_m take. */
