@@ -133,7 +133,7 @@ cdef extern from "cnn.h" nogil:
     ctypedef struct cnn_winograd_pack_args:
         const float *w
         float *packed
-        int64_t in_c, out_c
+        int64_t k, in_c, out_c
         int32_t points, transpose
 
     ctypedef struct cnn_winograd_args:

@@ -84,18 +84,21 @@ def winograd_packed_size(tuple w_shape, bint transpose=False, int points=8):
 def winograd_pack(Buffer w, Buffer packed, bint transpose=False, int points=8):
     cdef Call call = Call(CNN_winograd_pack)
     cdef cnn_winograd_pack_args *a = <cnn_winograd_pack_args *> call.args
-    a.in_c, a.out_c = w.shape[2], w.shape[3]
+    a.k, a.in_c, a.out_c = w.shape[1:]
     a.points, a.transpose = points, transpose
-    call.reads(&a.w, w, (3, 3, w.shape[2], w.shape[3]))
+    call.reads(&a.w, w, (w.shape[1],) + w.shape[1:])
     return call.writes(&a.packed, packed, (winograd_packed_size(w.shape, transpose, points),))
 
 
-def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, int points, bint relu=False,
+def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, int k, tuple pads, int points, bint relu=False,
              bint accumulate=False, Buffer behind=None):
-    """y from x, or dx (as y) from dy (as x) with transposed filters and pads of 2 - pad; points as for winograd_pack."""
+    """y from x, or dx (as y) from dy (as x) with transposed filters and pads of k - 1 - pad, for filters of k by k.
+
+    points: as for winograd_pack.
+    """
     cdef Call call = Call(CNN_winograd)
     cdef cnn_winograd_args *a = <cnn_winograd_args *> call.args
-    w_shape = (3, 3, x.shape[3], y.shape[3])
+    w_shape = (k, k, x.shape[3], y.shape[3])
     _window(&a.window, x, w_shape, y, (1, 1), (1, 1), pads)
     _alone(&a.sides, &a.window)
     a.activation, a.accumulate, a.points = relu, accumulate, points
@@ -106,16 +109,16 @@ def winograd(Buffer x, Buffer packed, Buffer b, Buffer y, tuple pads, int points
     return call.writes(&a.y, y)
 
 
-def winograd_dw(Buffer x, Buffer dy, Buffer partial, tuple pads, int64_t images_per_slot, int points):
+def winograd_dw(Buffer x, Buffer dy, Buffer partial, int k, tuple pads, int64_t images_per_slot, int points):
     cdef Call call = Call(CNN_winograd_dw)
     cdef cnn_conv2d_dw_args *a = <cnn_conv2d_dw_args *> call.args
     in_c, out_c = x.shape[3], dy.shape[3]
     slots = (x.shape[0] + images_per_slot - 1) // images_per_slot
-    _window(&a.window, x, (3, 3, in_c, out_c), dy, (1, 1), (1, 1), pads)
+    _window(&a.window, x, (k, k, in_c, out_c), dy, (1, 1), (1, 1), pads)
     a.images_per_slot, a.winograd = images_per_slot, points
     call.reads(&a.x, x, (dy.shape[0],) + x.shape[1:])
     call.reads(&a.dy, dy)
-    return call.writes(&a.partial, partial, (slots, 9 * in_c + 1, out_c))
+    return call.writes(&a.partial, partial, (slots, k * k * in_c + 1, out_c))
 
 
 def conv2d_tiles_packed_size(tuple w_shape, bint transpose=False):

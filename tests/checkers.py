@@ -89,7 +89,7 @@ def _same(got, wanted, rounds):
 
 def _may_be_by_winograd(case):
     steps = (*case.options.get("strides", (1, 1)), *case.options.get("dilation", (1, 1)))
-    return case.shapes["w"][1] in (3, 5) and set(steps) == {1}
+    return case.shapes["w"][1] in (2, 3, 4, 5) and set(steps) == {1}
 
 
 def _wanted(case):

@@ -22,53 +22,67 @@ def buffer_of(array):
     return buffer
 
 
-def passes(x, w, b, dy, pad, points, images_per_slot):
+def passes(x, w, b, dy, pads, points, images_per_slot):
     """(y, dx, dw, db) as the kernels compute them."""
     buffers = [buffer_of(a) for a in (x, w, b, dy)]
     bx, bw, bb, bdy = buffers
     y, dx, dw, db = (_core.Buffer.allocate(shape) for shape in (dy.shape, x.shape, w.shape, b.shape))
     packed = _core.Buffer.allocate((_core.winograd_packed_size(w.shape, False, points),))
+    k = w.shape[0]
     turned = _core.Buffer.allocate((_core.winograd_packed_size(w.shape, True, points),))
-    partial = _core.Buffer.allocate((-(-len(x) // images_per_slot), 9 * x.shape[3] + 1, dy.shape[3]))
+    partial = _core.Buffer.allocate((-(-len(x) // images_per_slot), k * k * x.shape[3] + 1, dy.shape[3]))
     _core.run_now([
-        _core.winograd_pack(bw, packed, False, points), _core.winograd(bx, packed, bb, y, (pad, pad), points),
+        _core.winograd_pack(bw, packed, False, points), _core.winograd(bx, packed, bb, y, k, pads, points),
         _core.winograd_pack(bw, turned, True, points),
-        _core.winograd(bdy, turned, None, dx, (2 - pad, 2 - pad), points),
-        _core.winograd_dw(bx, bdy, partial, (pad, pad), images_per_slot, points),
+        _core.winograd(bdy, turned, None, dx, k, tuple(k - 1 - pad for pad in pads), points),
+        _core.winograd_dw(bx, bdy, partial, k, pads, images_per_slot, points),
         _core.sum_slots(partial, dw, 0, False), _core.sum_slots(partial, db, w.size, False)])
     return [buffer.numpy() for buffer in (y, dx, dw, db)]
+
+
+def check_passes(size, k, points, channels):
+    padding = "same" if sum(size) % 2 or min(size) < k else "valid"
+    x, w, b = filled((5, *size, channels[0]), 1), filled((k, k, *channels), 2), filled(channels[1:], 3)
+    y = ref.conv2d(x, w, b, padding=padding)
+    dy = filled(y.shape, 4)
+    wanted = [y, *ref.conv2d_vjp(dy, x, w, b, padding=padding)]
+    pad = (k - 1) // 2 if padding == "same" else 0
+    found = passes(x, w, b, dy, (pad, pad), points, images_per_slot=2)
+    for name, got, exact in zip(("y", "dx", "dw", "db"), found, wanted, strict=True):
+        assert relative_error(got, exact) <= TOLERANCE, name
 
 
 @pytest.mark.parametrize("channels", [(16, 32), (33, 17)], ids=("16_to_32", "33_to_17"))
 @pytest.mark.parametrize("points", [6, 8])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_every_pass_is_the_reference(size, points, channels):
-    padding = "same" if sum(size) % 2 or min(size) < 3 else "valid"
-    x, w, b = filled((5, *size, channels[0]), 1), filled((3, 3, *channels), 2), filled(channels[1:], 3)
-    y = ref.conv2d(x, w, b, padding=padding)
-    dy = filled(y.shape, 4)
-    wanted = [y, *ref.conv2d_vjp(dy, x, w, b, padding=padding)]
-    found = passes(x, w, b, dy, int(padding == "same"), points, images_per_slot=2)
-    for name, got, exact in zip(("y", "dx", "dw", "db"), found, wanted, strict=True):
-        assert relative_error(got, exact) <= TOLERANCE, name
+    check_passes(size, 3, points, channels)
 
 
-def products(length, points):
+@pytest.mark.parametrize("k", [2, 4, 5])
+@pytest.mark.parametrize("points", [6, 8])
+@pytest.mark.parametrize("size", SIZES[::2], ids=str)
+def test_filters_of_other_sizes(size, points, k):
+    check_passes(size, k, points, (20, 33))
+
+
+def products(length, points, k):
     """The least number of products along an axis, found by trying all ways to cut it."""
-    tiles = [m for m in (4, 6) if m + 2 <= points]
+    tiles = [m for m in (7 - k, 9 - k) if m + k - 1 <= points]
     least = {0: 0}
     for covered in range(1, length + 1):
-        least[covered] = min(least[max(0, covered - m)] + m + 2 for m in tiles)
+        least[covered] = min(least[max(0, covered - m)] + m + k - 1 for m in tiles)
     return least[length]
 
 
+@pytest.mark.parametrize("k", [2, 3, 4, 5])
 @pytest.mark.parametrize("length", [*LENGTHS, 28, 32, 56, 112, 224])
-def test_points_are_chosen_by_the_fewest_products(length):
-    many = 1000  # images, for which reading the filters does not count
-    fewest = min((6, 8), key=lambda points: products(length, points))
-    assert winograd_points(many, length, length) == fewest
+def test_points_are_chosen_by_the_fewest_products(length, k):
+    many = 10000  # images, for which reading the filters does not count
+    fewest = min((6, 8), key=lambda points: products(length, points, k))
+    assert winograd_points(many, length, length, k) == fewest
 
 
 def test_few_images_read_few_filters():
-    assert winograd_points(1, 14, 14) == 6
-    assert winograd_points(8, 14, 14) == 8
+    assert winograd_points(1, 14, 14, 3) == 6
+    assert winograd_points(8, 14, 14, 3) == 8

@@ -90,9 +90,9 @@ def cases(convs, denses):
 def conv_kinds(shape):
     """The kernels that compute a convolution of this shape."""
     from cnncore import _core
-    from cnncore.ops.conv2d import WINOGRAD_CHANNELS, tiles_suit
+    from cnncore.ops.conv2d import WINOGRAD_CHANNELS, WINOGRAD_SIZES, tiles_suit
 
-    winograd = shape[5] == 3 and min(shape[3:5]) >= WINOGRAD_CHANNELS
+    winograd = shape[5] in WINOGRAD_SIZES and min(shape[3:5]) >= WINOGRAD_CHANNELS
     tiles = _core.has_tiles() and tiles_suit(shape[5] ** 2, *shape[3:5])
     return ["direct"] + ["winograd"] * winograd + ["tiles"] * tiles
 
@@ -122,14 +122,15 @@ def conv_case(name, shape, kind):
     b = _filled(x=(n, h, w, c), w=(k, k, c, f), b=(f,), y=(n, out_h, out_w, f), dy=(n, out_h, out_w, f),
                 dx=(n, h, w, c), dw=(k, k, c, f), db=(f,), partial=(-(-n // images), rows + 1, f))
     x, y, dy, dx, partial = (b[name] for name in ("x", "y", "dy", "dx", "partial"))
-    points, points_dx = (winograd_points(*b[name].shape[:3]) for name in ("y", "dx"))
+    points, points_dx = (winograd_points(*b[name].shape[:3], k) if kind == "winograd" else None for name in ("y", "dx"))
     packed, pack = packed_filters(kind, _core.Buffer.allocate, b["w"], points=points)
     packed_dx, pack_dx = packed_filters(kind, _core.Buffer.allocate, b["w"], True, points_dx)
     geometry, turned = ((k, k, c, f), (1, 1), (1, 1), (pad, pad)), (k - 1 - pad, k - 1 - pad)
     if kind == "winograd":
-        forward = _core.winograd(x, packed, b["b"], y, (pad, pad), points, True)
-        to_dx = _core.winograd(dy, packed_dx, None, dx, turned, points_dx)
-        to_dw = _core.winograd_dw(x, dy, partial, (pad, pad), images, winograd_points(images, out_h, out_w))
+        forward = _core.winograd(x, packed, b["b"], y, k, (pad, pad), points, True)
+        to_dx = _core.winograd(dy, packed_dx, None, dx, k, turned, points_dx)
+        to_dw = _core.winograd_dw(x, dy, partial, k, (pad, pad), images,
+                                   winograd_points(images, out_h, out_w, k))
     elif kind == "tiles":
         forward = _core.conv2d_tiles(x, packed, b["b"], y, (k, k), (1, 1), (pad, pad), True)
         to_dx = _core.conv2d_tiles(dy, packed_dx, None, dx, (k, k), (1, 1), turned)

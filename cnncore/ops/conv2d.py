@@ -6,6 +6,7 @@ SLOTS = 32  # weight gradients are summed in at most this many slots ...
 FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
 FEW_SLOTS = 8  # ... and in as few as this where all of them would take more than ...
 SLOT_BYTES, MOST_BYTES = 1 << 23, 1 << 25  # ... the first, and in even fewer from the second on
+WINOGRAD_SIZES = (2, 3, 4, 5)  # of filters
 WINOGRAD_CHANNELS = 16  # input and output channels from which Winograd is faster than the direct kernels
 FILTER_COST = 8  # reading an element of transformed filters, in products
 WINOGRAD_PRODUCTS = 1 << 14  # of both, up to which its sums for dw stay in L2, where they beat those on matrix tiles
@@ -79,9 +80,9 @@ class Conv2D(Op):
     def _way(self, x, w, step="forward"):
         """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd', 'direct'."""
         k_h, k_w, in_c, out_c = w.shape
-        winograd = ((k_h, k_w) == (3, 3) and self.strides == self.dilation == (1, 1) and not strict()
+        winograd = (k_h == k_w and k_h in WINOGRAD_SIZES and self.strides == self.dilation == (1, 1) and not strict()
                     and min(in_c, out_c) >= WINOGRAD_CHANNELS)
-        if winograd and step == "dw" and in_c * out_c <= WINOGRAD_PRODUCTS:
+        if winograd and step == "dw" and k_h == 3 and in_c * out_c <= WINOGRAD_PRODUCTS:
             return "winograd"  # tiles sum over pixels, which have to be turned first
         if (self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles()
                 and tiles_suit(k_h * k_w, *((out_c, in_c) if step == "dx" else (in_c, out_c)), step)):
@@ -111,12 +112,12 @@ class Conv2D(Op):
         (y,) = outputs
         pads = self._geometry(x, w)[1]
         way = self._way(x, w)
-        points = winograd_points(*y.shape[:3])
+        points = winograd_points(*y.shape[:3], w.shape[0]) if way == "winograd" else None
         packed, pack = packed_filters(way, empty, w, points=points)
         if way == "tiles":
             return [pack, _core.conv2d_tiles(x, packed, b, y, w.shape[:2], self.strides, pads, self.relu)]
         if way == "winograd":
-            return [pack, _core.winograd(x, packed, b, y, pads, points, self.relu)]
+            return [pack, _core.winograd(x, packed, b, y, w.shape[0], pads, points, self.relu)]
         return [pack, _core.conv2d(x, packed, b, y, w.shape, self.strides, self.dilation, pads, self.relu,
                                    not strict())]
 
@@ -135,8 +136,8 @@ class Conv2D(Op):
         rows, images = w.shape[0] * w.shape[1] * w.shape[2] + 1, slot_images(x.shape[0], 4 * w.size)
         partial = empty((-(-x.shape[0] // images), rows, w.shape[3]))
         if way == "winograd":
-            points = winograd_points(images, *dz.shape[1:3])
-            call = _core.winograd_dw(x, dz, partial, pads, images, points)
+            points = winograd_points(images, *dz.shape[1:3], w.shape[0])
+            call = _core.winograd_dw(x, dz, partial, w.shape[0], pads, images, points)
         else:
             call = _core.conv2d_dw(x, dz, partial, w.shape, self.strides, self.dilation, pads, images, way == "tiles",
                                    not strict())
@@ -146,7 +147,7 @@ class Conv2D(Op):
     def _dx_calls(self, empty, x, w, dz, dx):
         pads, way = self._geometry(x, w)[1], self._way(x, w, "dx")
         behind = x if dx.behind_relu else None
-        points = winograd_points(*dx.buffer.shape[:3])
+        points = winograd_points(*dx.buffer.shape[:3], w.shape[0]) if way == "winograd" else None
         packed, pack = packed_filters(way, empty, w, True, points)
         if way == "direct":
             return [pack, _core.conv2d_dx(dz, packed, dx.buffer, w.shape, self.strides, self.dilation, pads,
@@ -155,7 +156,8 @@ class Conv2D(Op):
         if way == "tiles":
             return [pack, _core.conv2d_tiles(dz, packed, None, dx.buffer, w.shape[:2], (1, 1), turned_pads, False,
                                              dx.accumulate, behind)]
-        return [pack, _core.winograd(dz, packed, None, dx.buffer, turned_pads, points, False, dx.accumulate, behind)]
+        return [pack, _core.winograd(dz, packed, None, dx.buffer, w.shape[0], turned_pads, points, False,
+                                     dx.accumulate, behind)]
 
 
 def packed_filters(way, empty, w, for_dx=False, points=None):
@@ -168,16 +170,20 @@ def packed_filters(way, empty, w, for_dx=False, points=None):
     return packed, pack(w, packed, *options)
 
 
-def winograd_points(images, height, width):
-    """Points of an axis with which Winograd had better compute so many outputs: 8 for tiles of 6 and 4, 6 for tiles of 4.
+def winograd_points(images, height, width, k):
+    """Points of an axis with which Winograd had better compute so many outputs of filters of k by k: 8 for large and small
+    tiles, 6 for small ones alone (csrc/kernels/winograd.h).
 
-    Those of 6 take fewer products, but more filters (or sums, for dw, once for each slot), which count where images are
+    Large tiles take fewer products, but more filters (or sums, for dw, once for each slot), which count where images are
     few or small.
     """
+    small, large = 7 - k, 9 - k
+
     def products(length, points):
-        """Along one axis: a tile makes 2 more than it has outputs."""
-        tiles = -(-length // (points - 2))
-        return (4 * tiles if points == 6 else max(4, length + length % 2)) + 2 * tiles
+        """The fewest along one axis."""
+        if points == 6:
+            return 6 * -(-length // small)
+        return min(6 * n + 8 * -(-max(0, length - n * small) // large) for n in range(large))
 
     def cost(points):
         return images * products(height, points) * products(width, points) + FILTER_COST * points ** 2

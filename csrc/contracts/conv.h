@@ -106,21 +106,21 @@ typedef struct {
     int32_t accumulate;
 } cnn_dense_dw_args;
 
-/* ---- Winograd: kernels/winograd.c, for 3x3 filters with stride and dilation 1 ---------------------------------- */
+/* ---- Winograd: kernels/winograd.c, for filters of 2x2 to 5x5 with stride and dilation 1 -------------------------- */
 
 /* Transforms filters: packed[f / width][points][points][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms
- * for Convolutional Neural Networks"). An axis has 8 points, for tiles of 6 and of 4 outputs, or 6, for tiles of 4
+ * for Convolutional Neural Networks"). An axis has 8 points, for large and small tiles, or 6, for small ones
  * alone; all calls that use these filters must say the same. With `transpose` the filters of the adjoint instead:
  * rotated by half a turn, in_c and out_c swapped. Task: one panel. */
 typedef struct {
-    const float *w; /* [3][3][in_c][out_c] */
+    const float *w; /* [k][k][in_c][out_c] */
     float *packed;
-    int64_t in_c, out_c; /* of w */
+    int64_t k, in_c, out_c; /* of w */
     int32_t points, transpose;
 } cnn_winograd_pack_args;
 
 /* As conv2d, from filters of winograd_pack. dx is the same with window.in_* describing dy, window.out_* dx, the pads
- * 2 - pad, and transposed filters. Task: a row of tiles of one image. */
+ * k - 1 - pad, and transposed filters. Task: a row of tiles of one image. */
 typedef struct {
     cnn_window window;
     const float *x;
@@ -132,7 +132,7 @@ typedef struct {
     cnn_sides sides;                        /* winograd: neither scale, shift nor relu */
 } cnn_winograd_args;
 
-/* As conv2d_dw: partial[slot][9 * in_c + 1][out_c]. Task: one image; the grain is a slot. */
+/* As conv2d_dw: partial[slot][k * k * in_c + 1][out_c]. Task: one image; the grain is a slot. */
 typedef cnn_conv2d_dw_args cnn_winograd_dw_args;
 
 /* ---- on matrix tiles: kernels/conv_tiles.c, kernels/dense_tiles.c ---------------------------------------------- */

@@ -1,5 +1,5 @@
-/* winograd.c - F(6x6, 3x3) and F(4x4, 3x3): a tile of 6x6 outputs from 8x8 inputs in 64 multiplications a channel pair
- * instead of 324, one of 4x4 in 36 instead of 144, and those of 6x4 and 4x6 that end a row and a column.
+/* winograd.c - Winograd's convolutions with filters of 2x2 to 5x5: under 3x3 a tile of 6x6 outputs from 8x8 inputs in
+ * 64 multiplications a channel pair instead of 324, one of 4x4 in 36 instead of 144, and those of 6x4 and 4x6.
  *
  *     y = A' [ sum over c of (G w G') * (B' x B) ] A
  *
@@ -23,6 +23,30 @@ static int64_t block_rows(const tiling *t, int64_t most, int64_t bytes) {
 
 KERNEL_WORK(winograd_pack) { return (cnn_work){ceil_div(a->transpose ? a->in_c : a->out_c, PANEL), 1, 0, 0}; }
 
+/* One row of a panel: `n` of its columns, from taps to all pairs of points, `pair` floats apart. */
+INLINE void pack_vector(const cnn_winograd_pack_args *a, int64_t row, int64_t column, int64_t n, float *to,
+                        int64_t pair, const int k) {
+    vf half[MOST_POINTS][MOST_TAPS], taps[MOST_TAPS], points[MOST_POINTS];
+    for (int kx = 0; kx < k; kx++) {
+        for (int ky = 0; ky < k; ky++) {
+            if (a->transpose) {
+                const float *from = a->w + ((k * k - 1 - ky * k - kx) * a->in_c + column) * a->out_c + row;
+                float lane[LANES] = {0};
+                for (int64_t i = 0; i < n; i++) lane[i] = from[i * a->out_c];
+                taps[ky] = load(lane);
+            } else {
+                taps[ky] = load_n(a->w + ((ky * k + kx) * a->in_c + row) * a->out_c + column, n);
+            }
+        }
+        filter_to_points(taps, points, k);
+        for (int i = 0; i < MOST_POINTS; i++) half[i][kx] = points[i];
+    }
+    for (int64_t i = 0; i < a->points; i++) {
+        filter_to_points(half[i], points, k);
+        for (int64_t p = 0; p < a->points; p++) store(to + (i * a->points + p) * pair, points[p]);
+    }
+}
+
 KERNEL_RUN(winograd_pack) {
     int64_t rows = a->transpose ? a->out_c : a->in_c, columns = a->transpose ? a->in_c : a->out_c;
     for (int64_t panel = begin; panel < end; panel++)
@@ -31,26 +55,9 @@ KERNEL_RUN(winograd_pack) {
             float *to = a->packed + f0 * a->points * a->points * rows + r * step;
             for (int64_t j = 0; j < step; j += LANES) {
                 int64_t n = max64(0, min64(LANES, width - j));
-                vf half[MOST_POINTS][3], taps[3], points[MOST_POINTS];
-                for (int kx = 0; kx < 3; kx++) {
-                    for (int ky = 0; ky < 3; ky++) {
-                        if (a->transpose) {
-                            const float *from = a->w + ((8 - ky * 3 - kx) * a->in_c + f0 + j) * a->out_c + r;
-                            float lane[LANES] = {0};
-                            for (int64_t i = 0; i < n; i++) lane[i] = from[i * a->out_c];
-                            taps[ky] = load(lane);
-                        } else {
-                            taps[ky] = load_n(a->w + ((ky * 3 + kx) * a->in_c + r) * a->out_c + f0 + j, n);
-                        }
-                    }
-                    filter_to_points(taps, points, 3);
-                    for (int i = 0; i < MOST_POINTS; i++) half[i][kx] = points[i];
-                }
-                for (int64_t i = 0; i < a->points; i++) {
-                    filter_to_points(half[i], points, 3);
-                    for (int64_t p = 0; p < a->points; p++)
-                        store(to + (i * a->points + p) * rows * step + j, points[p]);
-                }
+#define PACK(k) pack_vector(a, r, f0 + j, n, to + j, rows * step, k)
+                BY_SIZE(a->k, PACK);
+#undef PACK
             }
         }
 }
@@ -91,23 +98,23 @@ INLINE void transform_patch(const tiling *t, const float *const *row, const int6
 
 /* The same for a tile of gradients dy: z[pair of points][tile][PANEL], `rows` by `columns` of them inside the image. */
 INLINE void transform_gradient(const tiling *t, const float *from, int rows, int columns, int64_t width, float *z,
-                               int64_t step, const int h, const int w) {
+                               int64_t step, const int h, const int w, const int k) {
     const cnn_window *g = t->window;
     for (int64_t j = 0; j < width; j += LANES) {
         int64_t n = min64(LANES, width - j);
         vf half[MOST_POINTS][MOST_OUTPUTS], d[MOST_OUTPUTS], points[MOST_POINTS];
-        for (int s = 0; s < w - 2; s++) {
+        for (int s = 0; s < w + 1 - k; s++) {
             UNROLL
-            for (int r = 0; r < h - 2; r++) {
+            for (int r = 0; r < h + 1 - k; r++) {
                 const float *p = from + (r * g->out_w + s) * g->out_c + j;
                 d[r] = r < rows && s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
             }
-            gradient_to_points(d, points, h, h - 2);
+            gradient_to_points(d, points, h, h + 1 - k);
             UNROLL
             for (int r = 0; r < h; r++) half[r][s] = points[r];
         }
         for (int r = 0; r < h; r++) {
-            gradient_to_points(half[r], points, w, w - 2);
+            gradient_to_points(half[r], points, w, w + 1 - k);
             UNROLL
             for (int s = 0; s < w; s++) store(z + (r * t->points + s) * step + j, points[s]);
         }
@@ -116,10 +123,10 @@ INLINE void transform_gradient(const tiling *t, const float *from, int rows, int
 
 /* Writes the `rows` by `columns` outputs of a tile, channels f0 and on, from m[pair of points][tile][PANEL]. */
 INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int columns, int64_t f0, int64_t width,
-                       const float *m, int64_t step, const int h, const int w) {
+                       const float *m, int64_t step, const int h, const int w, const int k) {
     tile_store store_as = {a->sides.y_step, a->accumulate, a->activation};
     int64_t row_step = a->window.out_w * a->sides.y_step;
-    int plainly = stores_plainly(&store_as, columns, w - 2);
+    int plainly = stores_plainly(&store_as, columns, w + 1 - k);
     for (int64_t j = 0; j < width; j += LANES) {
         int64_t n = min64(LANES, width - j);
         vf half[MOST_OUTPUTS][MOST_POINTS], points[MOST_POINTS], out[MOST_OUTPUTS];
@@ -127,18 +134,18 @@ INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int colu
             UNROLL
             for (int r = 0; r < h; r++) points[r] = load(m + (r * a->points + s) * step + j);
             if (s == 1 && a->b) points[1] += load_n(a->b + f0 + j, n);
-            from_points(points, out, h, h - 2);
+            from_points(points, out, h, h + 1 - k);
             UNROLL
-            for (int r = 0; r < h - 2; r++) half[r][s] = out[r];
+            for (int r = 0; r < h + 1 - k; r++) half[r][s] = out[r];
         }
         for (int r = 0; r < rows; r++) {
             float *y = to + r * row_step + j;
             const float *behind = a->behind ? a->behind + (y - a->y) : NULL;
-            from_points(half[r], out, w, w - 2);
+            from_points(half[r], out, w, w + 1 - k);
             if (plainly && n == LANES)
-                write_outputs(&store_as, out, y, behind, columns, n, w - 2, 1);
+                write_outputs(&store_as, out, y, behind, columns, n, w + 1 - k, 1);
             else
-                write_outputs(&store_as, out, y, behind, columns, n, w - 2, 0);
+                write_outputs(&store_as, out, y, behind, columns, n, w + 1 - k, 0);
         }
     }
     for (int r = 0; r < rows; r++) activate_outputs(&store_as, to + r * row_step, columns, width);
@@ -167,8 +174,8 @@ static void transform_row(const tiling *t, const tile_block *b, int64_t r, const
 }
 
 /* Their transformed gradients, channels f0 and on. */
-static void transform_gradient_row(const tiling *t, const tile_block *b, int64_t r, const float *dy, int64_t f0,
-                                   int64_t width, float *z) {
+INLINE void transform_gradient_row_of(const tiling *t, const tile_block *b, int64_t r, const float *dy, int64_t f0,
+                                      int64_t width, float *z, const int k) {
     const cnn_window *g = t->window;
     tile_row row = row_at(t, b, r);
     int64_t step = point_step(b->tiles * panel_step(width));
@@ -178,28 +185,42 @@ static void transform_gradient_row(const tiling *t, const tile_block *b, int64_t
         float *to = z + column.place * panel_step(width);
 #define GRADIENT(h, w)                                                                                                \
     transform_gradient(t, from + column.x * g->out_c, (int)(g->out_h - row.y), (int)(g->out_w - column.x), width, to, \
-                       step, h, w)
+                       step, h, w, k)
         BY_POINTS(row.points, column.points, GRADIENT);
 #undef GRADIENT
     }
 }
 
+static __attribute__((noinline)) void transform_gradient_row(const tiling *t, const tile_block *b, int64_t r,
+                                                             const float *dy, int64_t f0, int64_t width, float *z) {
+#define TRANSFORM(k) transform_gradient_row_of(t, b, r, dy, f0, width, z, k)
+    BY_SIZE(t->window->k_h, TRANSFORM);
+#undef TRANSFORM
+}
+
 /* Writes the outputs of row r of a block, channels f0 and on, from m[pair of points][tile][PANEL]. */
-static void write_row(const cnn_winograd_args *a, const tiling *t, const tile_block *b, int64_t r, int64_t f0,
-                      int64_t width, const float *m) {
+INLINE void write_row_of(const cnn_winograd_args *a, const tiling *t, const tile_block *b, int64_t r, int64_t f0,
+                         int64_t width, const float *m, const int k) {
     const cnn_window *g = t->window;
     tile_row row = row_at(t, b, r);
     int64_t y_step = a->sides.y_step, step = point_step(b->tiles * panel_step(width));
     float *to = a->y + (row.image * g->out_h + row.y) * g->out_w * y_step + a->sides.y_first + f0;
-    int rows = (int)min64(row.points - 2, g->out_h - row.y);
+    int rows = (int)min64(row.points + 1 - k, g->out_h - row.y);
     for (int64_t tx = 0; tx < tiles_along(t->across); tx++) {
         tile_column column = column_at(t, &row, tx);
-        int columns = (int)min64(column.points - 2, g->out_w - column.x);
+        int columns = (int)min64(column.points + 1 - k, g->out_w - column.x);
         const float *from = m + column.place * panel_step(width);
-#define WRITE(h, w) write_tile(a, to + column.x * y_step, rows, columns, f0, width, from, step, h, w)
+#define WRITE(h, w) write_tile(a, to + column.x * y_step, rows, columns, f0, width, from, step, h, w, k)
         BY_POINTS(row.points, column.points, WRITE);
 #undef WRITE
     }
+}
+
+static __attribute__((noinline)) void write_row(const cnn_winograd_args *a, const tiling *t, const tile_block *b,
+                                                int64_t r, int64_t f0, int64_t width, const float *m) {
+#define WRITE_ROW(k) write_row_of(a, t, b, r, f0, width, m, k)
+    BY_SIZE(t->window->k_h, WRITE_ROW);
+#undef WRITE_ROW
 }
 
 /* ---- the products, one for each pair of points
@@ -375,31 +396,35 @@ KERNEL_WORK(winograd_dw) {
 }
 
 /* dw[tap][c][f] = G' sums[pair of points][c][f] G. */
-INLINE void write_dw_of(const cnn_window *g, const float *sums, int64_t columns, float *dw, const int n) {
+INLINE void write_dw_of(const cnn_window *g, const float *sums, int64_t columns, float *dw, const int n, const int k) {
     int64_t pair = point_step(g->in_c * columns);
     for (int64_t c = 0; c < g->in_c; c++)
         for (int64_t f = 0; f < g->out_c; f += LANES) {
             int64_t some = min64(LANES, g->out_c - f);
             const float *from = sums + c * columns + f;
-            vf half[3][MOST_POINTS], points[MOST_POINTS], taps[3];
+            vf half[MOST_TAPS][MOST_POINTS], points[MOST_POINTS], taps[MOST_TAPS];
             for (int s = 0; s < n; s++) {
                 UNROLL
                 for (int r = 0; r < n; r++) points[r] = load(from + (r * n + s) * pair);
-                filter_from_points(points, taps, n, 3);
-                for (int r = 0; r < 3; r++) half[r][s] = taps[r];
+                filter_from_points(points, taps, n, k);
+                for (int r = 0; r < k; r++) half[r][s] = taps[r];
             }
-            for (int r = 0; r < 3; r++) {
-                filter_from_points(half[r], taps, n, 3);
-                for (int s = 0; s < 3; s++) store_n(dw + ((r * 3 + s) * g->in_c + c) * g->out_c + f, taps[s], some);
+            for (int r = 0; r < k; r++) {
+                filter_from_points(half[r], taps, n, k);
+                for (int s = 0; s < k; s++) store_n(dw + ((r * k + s) * g->in_c + c) * g->out_c + f, taps[s], some);
             }
         }
 }
 
 static __attribute__((noinline)) void write_dw(const tiling *t, const float *sums, int64_t columns, float *dw) {
+#define WRITE_FEW(k)  write_dw_of(t->window, sums, columns, dw, FEW_POINTS, k)
+#define WRITE_MOST(k) write_dw_of(t->window, sums, columns, dw, MOST_POINTS, k)
     if (t->points == FEW_POINTS)
-        write_dw_of(t->window, sums, columns, dw, FEW_POINTS);
+        BY_SIZE(t->window->k_h, WRITE_FEW);
     else
-        write_dw_of(t->window, sums, columns, dw, MOST_POINTS);
+        BY_SIZE(t->window->k_h, WRITE_MOST);
+#undef WRITE_FEW
+#undef WRITE_MOST
 }
 
 KERNEL_RUN(winograd_dw) {
@@ -408,16 +433,17 @@ KERNEL_RUN(winograd_dw) {
     int64_t down = tiles_along(t.down), most = block_rows(&t, MOST_TILES_DW, TILES_BYTES_DW),
             columns = round_up(g->out_c, LANES);
     float *zeros = scratch, *v = zeros + t.wide, *z = v + inputs_room(&t, most * tiles_along(t.across));
+    int64_t taps = g->k_h * g->k_w * g->in_c;
     float *sums = state; /* [pair of points][in_c][columns] of the slot so far, point_step apart */
     memset(zeros, 0, (size_t)t.wide * sizeof(float));
     for (int64_t n0 = begin, n1; n0 < end; n0 = n1) { /* images of one slot that are summed together */
         int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
         int first = n0 % a->images_per_slot == 0;
-        float *partial = a->partial + slot * (9 * g->in_c + 1) * g->out_c;
+        float *partial = a->partial + slot * (taps + 1) * g->out_c;
         n1 = min64(min64(n0 + images_together(&t), last), end);
         for (int64_t n = n0; n < n1; n++)
             sum_pixels(a->dy + n * g->out_h * g->out_w * g->out_c, g->out_h * g->out_w, g->out_c,
-                       partial + 9 * g->in_c * g->out_c, !first || n > n0);
+                       partial + taps * g->out_c, !first || n > n0);
         int64_t all = (n1 - n0) * down, blocks = ceil_div(all, most);
         for (int64_t i = 0; i < blocks; i++) {
             tile_block block =

@@ -1,31 +1,36 @@
 /* winograd.h - how Winograd's convolutions cut images into tiles, and their transforms along one axis.
  *
- * An axis of the output is cut into tiles of 6 and of 4. A tile of m outputs takes m + 2 inputs and m + 2 products, one
- * for each point at which the polynomials of filter and input are multiplied: 0, 1, -1, 2, -2, infinity, and for tiles
- * of 6 also 1/2 and -1/2, in this order. The points of a small tile are the first of a large one's, and filters are
+ * An axis of the output is cut into large and small tiles. A tile of m outputs under filters of k taps takes m + k - 1
+ * inputs and as many products, one for each point at which the polynomials of filter and input are multiplied: 0, 1,
+ * -1, 2, -2, infinity, and for large tiles also 1/2 and -1/2, in this order. So large tiles have 9 - k outputs and
+ * small ones 7 - k: 6 and 4 for k = 3. The points of a small tile are the first of a large one's, and filters are
  * scaled alike, so that tiles of both kinds share transformed filters, products, and sums for dw.
  */
 
-enum { MOST_POINTS = 8, MOST_OUTPUTS = MOST_POINTS - 2, FEW_POINTS = 6 };
+enum { MOST_POINTS = 8, MOST_OUTPUTS = 7, MOST_TAPS = 5, FEW_POINTS = 6 };
 
-/* An axis: so many tiles of 6 outputs, then so many of 4. */
+/* An axis: so many large tiles of so many outputs, then so many small ones of two outputs less. */
 typedef struct {
-    int64_t sixes, fours;
+    int64_t large, small, outputs;
 } axis_cut;
 
-/* The fewest points in all: a length of 6 k + 2 ends in two tiles of 4. */
-INLINE axis_cut cut_axis(int64_t length, int64_t points) {
-    if (points == FEW_POINTS) return (axis_cut){0, ceil_div(length, 4)};
-    int64_t even = round_up(length, 2), fours = even == 2 ? 1 : even % 6 == 0 ? 0 : even % 6 == 4 ? 1 : 2;
-    return (axis_cut){max64(0, even - 4 * fours) / 6, fours};
+/* The fewest products in all. */
+INLINE axis_cut cut_axis(int64_t length, int64_t points, int64_t k) {
+    int64_t outputs = MOST_POINTS + 1 - k;
+    axis_cut best = {0, ceil_div(length, outputs - 2), outputs};
+    if (points == FEW_POINTS) return best;
+    for (int64_t small = 0; small < outputs; small++) {
+        int64_t large = ceil_div(max64(0, length - small * (outputs - 2)), outputs);
+        if (MOST_POINTS * large + FEW_POINTS * small < MOST_POINTS * best.large + FEW_POINTS * best.small)
+            best.large = large, best.small = small;
+    }
+    return best;
 }
 
-INLINE int64_t tiles_along(axis_cut cut) { return cut.sixes + cut.fours; }
+INLINE int64_t tiles_along(axis_cut cut) { return cut.large + cut.small; }
 
 /* The first output of tile t. */
-INLINE int64_t tile_start(axis_cut cut, int64_t t) {
-    return t < cut.sixes ? 6 * t : 6 * cut.sixes + 4 * (t - cut.sixes);
-}
+INLINE int64_t tile_start(axis_cut cut, int64_t t) { return t * cut.outputs - 2 * max64(0, t - cut.large); }
 
 /* ---- tiles of images ------------------------------------------------------------------------------------------ */
 
@@ -38,27 +43,29 @@ typedef struct {
 } tiling;
 
 INLINE tiling tile_images(const cnn_window *g, int64_t points) {
-    return (tiling){g, cut_axis(g->out_h, points), cut_axis(g->out_w, points), points, round_up(g->in_c, LANES)};
+    return (tiling){g, cut_axis(g->out_h, points, g->k_h), cut_axis(g->out_w, points, g->k_w), points,
+                    round_up(g->in_c, LANES)};
 }
 
 /* Rows of tiles, of one image after another, that are taken together. Their tiles stand by kind, one kind behind the
- * other: 4 outputs high and 6 wide, 6 by 6, 6 by 4, 4 by 4. So the tiles that have a pair of points stand together. */
+ * other: low and wide, high and wide, high and narrow, low and narrow. So those that have a pair of points stand
+ * together. */
 typedef struct {
     int64_t first, rows, tiles;
-    int64_t place[2][2]; /* of the first tile of a kind: [4 rows high][4 columns wide] */
+    int64_t place[2][2]; /* of the first tile of a kind: [low][narrow] */
 } tile_block;
 
-/* Of the first r rows of tiles those of 6 outputs. */
+/* Of the first r rows of tiles the high ones. */
 INLINE int64_t high_rows(const tiling *t, int64_t r) {
     int64_t down = tiles_along(t->down);
-    return r / down * t->down.sixes + min64(r % down, t->down.sixes);
+    return r / down * t->down.large + min64(r % down, t->down.large);
 }
 
 static tile_block take_rows(const tiling *t, int64_t first, int64_t last) {
     int64_t rows = last - first, high = high_rows(t, last) - high_rows(t, first);
-    int64_t six_six = (rows - high) * t->across.sixes, six_four = rows * t->across.sixes;
+    int64_t six_six = (rows - high) * t->across.large, six_four = rows * t->across.large;
     return (tile_block){
-        first, rows, rows * tiles_along(t->across), {{six_six, six_four}, {0, six_four + high * t->across.fours}}};
+        first, rows, rows * tiles_along(t->across), {{six_six, six_four}, {0, six_four + high * t->across.small}}};
 }
 
 /* Row r of a block: of which image, from which row of outputs on, with how many points, and where its tiles stand,
@@ -68,12 +75,12 @@ typedef struct {
 } tile_row;
 
 static tile_row row_at(const tiling *t, const tile_block *b, int64_t r) {
-    int64_t down = tiles_along(t->down), ty = (b->first + r) % down, low = ty >= t->down.sixes;
+    int64_t down = tiles_along(t->down), ty = (b->first + r) % down, low = ty >= t->down.large;
     int64_t high = high_rows(t, b->first + r) - high_rows(t, b->first), same = low ? r - high : high;
     return (tile_row){(b->first + r) / down,
                       tile_start(t->down, ty),
                       low ? FEW_POINTS : MOST_POINTS,
-                      {b->place[low][0] + same * t->across.sixes, b->place[low][1] + same * t->across.fours}};
+                      {b->place[low][0] + same * t->across.large, b->place[low][1] + same * t->across.small}};
 }
 
 /* Tile tx of a row: from which column of outputs on, with how many points, and where it stands in its block. */
@@ -82,7 +89,7 @@ typedef struct {
 } tile_column;
 
 INLINE tile_column column_at(const tiling *t, const tile_row *row, int64_t tx) {
-    int64_t narrow = tx - t->across.sixes;
+    int64_t narrow = tx - t->across.large;
     return (tile_column){tile_start(t->across, tx), narrow < 0 ? MOST_POINTS : FEW_POINTS,
                          narrow < 0 ? row->place[0] + tx : row->place[1] + narrow};
 }
@@ -98,6 +105,19 @@ INLINE tile_column column_at(const tiling *t, const tile_row *row, int64_t tx) {
             work(FEW_POINTS, MOST_POINTS);            \
         else                                          \
             work(FEW_POINTS, FEW_POINTS);             \
+    } while (0)
+
+/* work(k) with a filter's size as a constant. */
+#define BY_SIZE(k, work)   \
+    do {                   \
+        if ((k) == 2)      \
+            work(2);       \
+        else if ((k) == 3) \
+            work(3);       \
+        else if ((k) == 4) \
+            work(4);       \
+        else               \
+            work(5);       \
     } while (0)
 
 /* The tiles [begin, end) of a block that have the points i and j of their axes. */
@@ -139,40 +159,45 @@ TO_POINTS(to_points, vf)
 TO_POINTS(quad_to_points, quad)
 #undef TO_POINTS
 
-/* A': from n points to 3 to 6 outputs. */
+/* A': from n points to 2 to 7 outputs. */
 INLINE void from_points(const vf *m, vf *y, const int n, const int outputs) {
     vf sum1 = m[1] + m[2], difference1 = m[1] - m[2];
     vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
     y[0] = m[0] + sum1 + sum2;
     y[1] = difference1 + 2 * difference2;
-    y[2] = sum1 + 4 * sum2;
+    if (outputs > 2) y[2] = sum1 + 4 * sum2;
     if (outputs > 3) y[3] = difference1 + 8 * difference2;
     if (outputs > 4) y[4] = sum1 + 16 * sum2;
     if (outputs > 5) y[5] = difference1 + 32 * difference2;
+    if (outputs > 6) y[6] = sum1 + 64 * sum2;
     if (n > FEW_POINTS) {
         vf sum3 = m[6] + m[7], difference3 = m[6] - m[7];
         y[0] += sum3;
         y[1] += 0.5f * difference3;
-        y[2] += 0.25f * sum3;
+        if (outputs > 2) y[2] += 0.25f * sum3;
         if (outputs > 3) y[3] += 0.125f * difference3;
         if (outputs > 4) y[4] += 0.0625f * sum3;
         if (outputs > 5) y[5] += 0.03125f * difference3;
+        if (outputs > 6) y[6] += 0.015625f * sum3;
     }
     y[outputs - 1] += m[5];
 }
 
-/* A: from 3 to 6 gradients of outputs to n points. */
+/* A: from 2 to 7 gradients of outputs to n points. */
 INLINE void gradient_to_points(const vf *d, vf *z, const int n, const int outputs) {
-    vf even1 = d[0] + d[2], odd1 = d[1];
-    vf even2 = d[0] + 4 * d[2], odd2 = 2 * d[1];
+    vf even1 = d[0], odd1 = d[1], even2 = d[0], odd2 = 2 * d[1];
+    if (outputs > 2) even1 += d[2], even2 += 4 * d[2];
     if (outputs > 3) odd1 += d[3], odd2 += 8 * d[3];
     if (outputs > 4) even1 += d[4], even2 += 16 * d[4];
     if (outputs > 5) odd1 += d[5], odd2 += 32 * d[5];
+    if (outputs > 6) even1 += d[6], even2 += 64 * d[6];
     if (n > FEW_POINTS) {
-        vf even3 = d[0] + 0.25f * d[2], odd3 = 0.5f * d[1];
+        vf even3 = d[0], odd3 = 0.5f * d[1];
+        if (outputs > 2) even3 += 0.25f * d[2];
         if (outputs > 3) odd3 += 0.125f * d[3];
         if (outputs > 4) even3 += 0.0625f * d[4];
         if (outputs > 5) odd3 += 0.03125f * d[5];
+        if (outputs > 6) even3 += 0.015625f * d[6];
         z[6] = even3 + odd3;
         z[7] = even3 - odd3;
     }
@@ -190,14 +215,14 @@ INLINE vf scaled(vf u, const int point) {
     return u * scale[point];
 }
 
-/* G: from 3 or 5 taps to all points. */
+/* G: from so many taps to all points. */
 INLINE void filter_to_points(const vf *w, vf u[MOST_POINTS], const int taps) {
     gradient_to_points(w, u, MOST_POINTS, taps);
     UNROLL
     for (int p = 0; p < MOST_POINTS; p++) u[p] = scaled(u[p], p);
 }
 
-/* G': from n points to 3 or 5 taps. */
+/* G': from n points to so many taps. */
 INLINE void filter_from_points(const vf *u, vf *w, const int n, const int taps) {
     vf m[MOST_POINTS];
     UNROLL

@@ -92,7 +92,7 @@ static void transform_filters(const row_cut *c, const float *packed, int upside_
         float *to = u + f0 * MOST_POINTS * c->depth;
         for (int64_t ky = 0; ky < g->k_h; ky++)
             for (int64_t i = 0; i < g->in_c * step; i += LANES) {
-                vf taps[5], points[MOST_POINTS];
+                vf taps[MOST_TAPS], points[MOST_POINTS];
                 for (int64_t kx = 0; kx < g->k_w; kx++)
                     taps[kx] = load(from + ((upside_down ? g->k_h - 1 - ky : ky) * g->k_w + kx) * g->in_c * step + i);
                 if (g->k_w == 3)
@@ -269,7 +269,7 @@ INLINE void add_taps(const row_cut *c, const float *sums, int64_t columns, float
     for (int64_t d = 0; d < c->depth; d++)
         for (int64_t f = 0; f < g->out_c; f += LANES) {
             int64_t n = min64(LANES, g->out_c - f);
-            vf points[MOST_POINTS], w[5];
+            vf points[MOST_POINTS], w[MOST_TAPS];
             for (int p = 0; p < MOST_POINTS; p++) points[p] = load(sums + (p * c->depth + d) * columns + f);
             filter_from_points(points, w, MOST_POINTS, taps);
             for (int kx = 0; kx < taps; kx++) {
