@@ -43,7 +43,7 @@ cdef class Memory:
             self.data = NULL
             raise MemoryError(f"Cannot allocate {size} bytes")
         if self.size >= 2 * HUGE_PAGE:
-            madvise(self.data, self.size, MADV_HUGEPAGE)
+            madvise(self.data, size // HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE)  # none that would be used in part
 
     def __dealloc__(self):
         global _free_bytes

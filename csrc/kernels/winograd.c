@@ -374,17 +374,20 @@ KERNEL_RUN(winograd) {
 
 /* ---- dw ------------------------------------------------------------------------------------------------------- */
 
-/* Images whose tiles are summed together: as many as make a block, or one where that has several blocks. */
-static int64_t images_together(const tiling *t) {
-    int64_t rows = block_rows(t, MOST_TILES_DW, TILES_BYTES_DW), down = tiles_along(t->down), images = 1;
-    while (2 * images * down <= rows) images *= 2;
-    return images;
+/* Rows of tiles that are summed together: those of some whole images, or as many of one image as make a block. */
+static int64_t rows_together(const tiling *t) {
+    int64_t most = block_rows(t, MOST_TILES_DW, TILES_BYTES_DW), rows = tiles_along(t->down);
+    if (rows > most) return most;
+    while (2 * rows <= most) rows *= 2;
+    return rows;
 }
+
+static int64_t images_together(const tiling *t) { return max64(1, rows_together(t) / tiles_along(t->down)); }
 
 KERNEL_WORK(winograd_dw) {
     const cnn_window *g = &a->window;
     tiling t = tile_images(g, a->winograd);
-    int64_t tiles = block_rows(&t, MOST_TILES_DW, TILES_BYTES_DW) * tiles_along(t.across);
+    int64_t tiles = rows_together(&t) * tiles_along(t.across);
     int64_t room = t.wide + inputs_room(&t, tiles) + panel_room(&t, tiles);
     int64_t sums = t.points * t.points * point_step(g->in_c * round_up(g->out_c, LANES));
     return (cnn_work){g->batch,
@@ -430,8 +433,7 @@ static __attribute__((noinline)) void write_dw(const tiling *t, const float *sum
 KERNEL_RUN(winograd_dw) {
     const cnn_window *g = &a->window;
     tiling t = tile_images(g, a->winograd);
-    int64_t down = tiles_along(t.down), most = block_rows(&t, MOST_TILES_DW, TILES_BYTES_DW),
-            columns = round_up(g->out_c, LANES);
+    int64_t down = tiles_along(t.down), most = rows_together(&t), columns = round_up(g->out_c, LANES);
     float *zeros = scratch, *v = zeros + t.wide, *z = v + inputs_room(&t, most * tiles_along(t.across));
     int64_t taps = g->k_h * g->k_w * g->in_c;
     float *sums = state; /* [pair of points][in_c][columns] of the slot so far, point_step apart */
