@@ -152,26 +152,27 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
     depth_block = max64(LANES, round_up(ceil_div(k1 - k0, max64(1, ceil_div(k1 - k0, depth_block))), LANES));
     for (int64_t k = k0; k < k1 || k == k0; k += depth_block) {
         int64_t depth = min64(depth_block, k1 - k);
-        dense_block d = {
-            a->x + n0 * a->depth + k,
-            a->depth,
-            n1 - n0,
-            depth,
-            a->w + k * a->units + u0,
-            a->units,
-            y + n0 * a->units + u0,
-            a->units,
-            u1 - u0,
-            k == k0 && b ? b + u0 : NULL,
-            NULL,
-            k > k0,
-            relu && k + depth_block >= k1,
-            packed + BLOCK_FLOATS,
-            {a->w + (k + depth) * a->units + u0, a->units, max64(0, min64(depth_block, k1 - k - depth)), u1 - u0, 0}};
+        dense_block d = {a->x + n0 * a->depth + k,
+                         a->depth,
+                         n1 - n0,
+                         depth,
+                         a->w + k * a->units + u0,
+                         a->units,
+                         y + n0 * a->units + u0,
+                         a->units,
+                         u1 - u0,
+                         k == k0 && b ? b + u0 : NULL,
+                         NULL,
+                         k > k0,
+                         relu && k + depth_block >= k1,
+                         packed + BLOCK_FLOATS,
+                         {0}};
         if (a->batch > FEW_ROWS) {
+            int64_t next = max64(0, min64(depth_block, k1 - k - depth));
             pack_columns(d.w, a->units, depth, u1 - u0, packed);
             d.w = packed;
             d.w_step = 0;
+            d.next = (coming){a->w + (k + depth) * a->units + u0, a->units, next, u1 - u0, 0};
         }
         multiply(&d);
     }

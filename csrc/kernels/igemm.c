@@ -9,7 +9,7 @@
 
 /* Where a tile's operands stand. */
 enum {
-    IN_PLACE, /* weights are rows of a matrix, of which those ROWS_AHEAD later are asked for */
+    IN_PLACE, /* the weights of `product` are then rows of a matrix: those ROWS_AHEAD later are asked for */
     PACKED,   /* in the order in which they are read */
     STREAMED, /* the same, but the vectors come from L2 and are asked for early */
     ASKING    /* and so is, at each step, a number of what is packed next */

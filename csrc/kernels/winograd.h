@@ -63,13 +63,13 @@ INLINE int64_t high_rows(const tiling *t, int64_t r) {
 
 static tile_block take_rows(const tiling *t, int64_t first, int64_t last) {
     int64_t rows = last - first, high = high_rows(t, last) - high_rows(t, first);
-    int64_t six_six = (rows - high) * t->across.large, six_four = rows * t->across.large;
-    return (tile_block){
-        first, rows, rows * tiles_along(t->across), {{six_six, six_four}, {0, six_four + high * t->across.small}}};
+    int64_t high_wide = (rows - high) * t->across.large, high_narrow = rows * t->across.large;
+    int64_t low_narrow = high_narrow + high * t->across.small;
+    return (tile_block){first, rows, rows * tiles_along(t->across), {{high_wide, high_narrow}, {0, low_narrow}}};
 }
 
 /* Row r of a block: of which image, from which row of outputs on, with how many points, and where its tiles stand,
- * those of 6 columns and those of 4. */
+ * the wide ones and the narrow ones. */
 typedef struct {
     int64_t image, y, points, place[2];
 } tile_row;

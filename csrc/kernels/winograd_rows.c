@@ -23,9 +23,9 @@ INLINE int64_t rows_apart(int64_t in_c, int64_t outputs) { return in_c == 1 ? ou
 
 static row_cut cut_rows(const cnn_window *g) {
     int64_t outputs = MOST_POINTS + 1 - g->k_w, tiles = ceil_div(g->out_w, outputs);
-    int64_t apart = rows_apart(g->in_c, outputs);
-    return (row_cut){
-        g, outputs, tiles, tiles * outputs + g->k_w - 1, apart, round_up(tiles * apart, LANES), g->k_h * g->in_c};
+    int64_t apart = rows_apart(g->in_c, outputs), line = tiles * apart;
+    if (g->in_c == 1) line = round_up(line, LANES);
+    return (row_cut){g, outputs, tiles, tiles * outputs + g->k_w - 1, apart, line, g->k_h * g->in_c};
 }
 
 /* Layers that rows_tiles has tiles for. */
