@@ -8,7 +8,7 @@ FEW_SLOTS = 8  # ... and in as few as this where all of them would take more tha
 SLOT_BYTES, MOST_BYTES = 1 << 23, 1 << 25  # ... the first, and in even fewer from the second on
 WINOGRAD_SIZES = (2, 3, 4, 5)  # of filters
 WINOGRAD_CHANNELS = 16  # input and output channels from which Winograd is faster than the direct kernels
-FILTER_COST = 8  # reading an element of transformed filters, in products
+FILTER_COST = 24  # reading an element of transformed filters from memory, in products
 WINOGRAD_PRODUCTS = 1 << 14  # of both, up to which its sums for dw stay in L2, where they beat those on matrix tiles
 # From which matrix tiles are faster: elements summed, these times the results of a pixel, and input channels of dw.
 TILE_DEPTH, TILE_PRODUCTS, TILE_CHANNELS = 32, 384, 16
