@@ -16,6 +16,17 @@ typedef struct {
     int activation;
 } few_tile;
 
+/* acc[i][j] += x[i * apart] * w[j]: one number of each of m neighbours, which lie `apart` from one another. */
+INLINE void neighbours_step(vf acc[MR][NV], const float *x, const float *w, const int m, const int nv,
+                            const int apart) {
+    vf wv[NV];
+    UNROLL
+    for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] += x[i * apart] * wv[j];
+}
+
 /* `apart`: numbers of x from one pixel of the tile to the next. */
 INLINE void few_m(const few_tile *t, const int m, const int nv, const int apart) {
     vf acc[MR][NV];
@@ -30,12 +41,7 @@ INLINE void few_m(const few_tile *t, const int m, const int nv, const int apart)
         for (int64_t k = 0; k < t->length; k++, w += nv * LANES) {
             const float *at = x + k;
             __asm__("" : "+r"(at)); /* lest the compiler carries what neighbours share over to the next k */
-            vf wv[NV];
-            UNROLL
-            for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
-            UNROLL
-            for (int i = 0; i < m; i++) UNROLL
-            for (int j = 0; j < nv; j++) acc[i][j] += at[i * apart] * wv[j];
+            neighbours_step(acc, at, w, m, nv, apart);
         }
     if (t->activation == CNN_RELU) UNROLL
     for (int i = 0; i < m; i++) UNROLL

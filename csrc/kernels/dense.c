@@ -8,11 +8,11 @@
 #define BLOCK_COLUMNS 256                            /* of a task; more where there are few rows */
 #define BLOCK_ROWS    256                            /* of a task; cnncore/ops/dense.py counts tasks by these */
 #define BLOCK_FLOATS  (LANES == 16 ? 131072 : 65536) /* of packed weights, which should stay in L2 */
-#define ONE_SET       1024                           /* floats between addresses that share a set of L1 */
-#define ROW_STEP      (BLOCK_DEPTH + 16)             /* from one copied row to the next: they spread over the sets */
 #define BLOCK_DEPTH   512   /* at most summed before a tile moves on: its rows should stay in L1 */
 #define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic: they are not packed */
 #define FEW_FLOATS    32768 /* of weights in place: ROWS_AHEAD rows or more, so that the next block is asked for */
+#define ONE_SET       1024  /* floats between addresses that share a set of L1 */
+#define ROW_STEP      (BLOCK_DEPTH + CACHE_LINE) /* from one copied row to the next: they spread over the sets */
 
 /* ---- rows times panels ---------------------------------------------------------------------------------------- */
 

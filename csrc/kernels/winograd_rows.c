@@ -111,15 +111,6 @@ typedef struct {
     float *products;
 } rows_tile;
 
-INLINE void rows_step(vf acc[MR][NV], const float *v, const float *u, const int m, const int nv, const int apart) {
-    vf uv[NV];
-    UNROLL
-    for (int j = 0; j < nv; j++) uv[j] = load(u + j * LANES);
-    UNROLL
-    for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) acc[i][j] += v[i * apart] * uv[j];
-}
-
 INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind) {
     const int in_c = kind / 8, apart = rows_apart(in_c, kind % 8);
     float *to = t->products;
@@ -132,8 +123,8 @@ INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
         for (int64_t ky = 0; ky < t->runs; ky++, v += t->line, u += in_c * nv * LANES) {
             if (in_c <= 6) UNROLL
-            for (int k = 0; k < in_c; k++) rows_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
-            else for (int k = 0; k < in_c; k++) rows_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
+            for (int k = 0; k < in_c; k++) neighbours_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
+            else for (int k = 0; k < in_c; k++) neighbours_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
         }
         UNROLL
         for (int i = 0; i < m; i++) UNROLL
