@@ -4,6 +4,14 @@
 #define AHEAD      512 /* floats between what is asked for and what is read */
 #define ROWS_AHEAD 64  /* the same in rows of a matrix, of which a strip is read */
 
+/* Whether memory is a thread's own, in which a plan keeps what one call leaves for the next: it lies in front of the
+ * call's scratch (bindings/program.pxi). */
+#define OWN_BYTES (4 << 20)
+INLINE int is_near(const void *at, const void *scratch) {
+    uintptr_t ahead = (uintptr_t)scratch - (uintptr_t)at;
+    return ahead < OWN_BYTES;
+}
+
 /* `rows` of `length` floats, of which `share` are asked for at a time. */
 typedef struct {
     const float *row;

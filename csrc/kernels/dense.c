@@ -56,6 +56,7 @@ INLINE void multiply_tile_of(dense_block *d, const float *a, int64_t a_step, int
         to[i] = y + i * d->y_step;
         if (d->behind) behind[i] = d->behind + (first + i) * d->y_step + u;
     }
+    if (d->behind) ask(&(coming){d->behind + first * d->y_step + u, d->y_step, last - first, PANEL, last - first});
     if (d->y_step % ONE_SET == 0) /* a tile's rows do not all fit into L1, and the next panel's may come from far */
         ask(&(coming){y + PANEL, d->y_step, last - first, PANEL, last - first});
     else

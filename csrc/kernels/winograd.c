@@ -9,8 +9,8 @@
 #define TILES_BYTES    (448 * 1024) /* transformed input that a block of tiles may take */
 #define TILES_BYTES_DW (768 * 1024) /* the same for dw: more, as each block adds to all sums */
 #define FEWEST_TILES   (2 * MR)
-#define MOST_TILES     (LANES == 16 ? 3 * MR : 8 * MR) /* as measured: what the products write should stay near */
-#define MOST_TILES_DW  (8 * MR)
+#define MOST_TILES     (LANES == 16 ? 2 * MR : 8 * MR) /* as measured: what the products write should stay near */
+#define MOST_TILES_DW  48                              /* more would drive out of L2 what has been asked for */
 
 /* Rows of tiles that one block takes together, at most: blocks are made as even as can be. */
 static int64_t block_rows(const tiling *t, int64_t most, int64_t bytes) {
@@ -285,11 +285,33 @@ INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const flo
         REST(call, 10) REST(call, 11)
 /* clang-format on */
 
+/* What is asked for while a block's products are made, some at each pair of points. */
+typedef struct {
+    coming x, y; /* y: what the block writes, or the gradients that the next one reads */
+} meanwhile;
+
+INLINE void ask_for_both(meanwhile *m) {
+    ask(&m->x);
+    ask(&m->y);
+}
+
+/* `channels` of the pixels of rows [first, last) of tiles, in images [height][width][step] that begin at `from`; of
+ * none where they lie in front of `scratch`. */
+static coming pixels_of_rows(const tiling *t, int64_t first, int64_t last, const float *from, int64_t height,
+                             int64_t width, int64_t step, int64_t channels, int64_t panels, const float *scratch) {
+    int64_t begin = image_row(t, first, height) * width, end = image_row(t, last, height) * width;
+    coming c = {from + begin * step, step, end - begin, channels, 0};
+    if (is_near(c.row, scratch)) return (coming){0};
+    spread(&c, panels * t->points * t->points);
+    return c;
+}
+
 /* m[pair of points][tile][nv * LANES] = v[pair][tile][wide] times w[pair][in_c][nv * LANES]. */
 INLINE void multiply_points_nv(const tiling *t, const tile_block *b, const float *v, const float *w, float *to,
-                               const int nv) {
+                               meanwhile *far, const int nv) {
     int64_t depth = t->window->in_c, wide = t->wide, begin, end;
     for (int64_t p = 0; p < t->points * t->points; p++, w += depth * nv * LANES) {
+        ask_for_both(far);
         tiles_with(b, p / t->points, p % t->points, &begin, &end);
         const float *from = v + p * point_step(b->tiles * wide) + begin * wide;
         float *m = to + p * point_step(b->tiles * nv * LANES) + begin * nv * LANES;
@@ -303,9 +325,10 @@ INLINE void multiply_points_nv(const tiling *t, const tile_block *b, const float
 
 /* sums[pair of points][c][columns] (+)= v[pair][tile][c] times z[pair][tile][nv * LANES], over the tiles. */
 INLINE void multiply_gradients_nv(const tiling *t, const tile_block *b, const float *v, const float *z, float *sums,
-                                  int64_t columns, int accumulate, const int nv) {
+                                  int64_t columns, int accumulate, meanwhile *far, const int nv) {
     int64_t in_c = t->window->in_c, wide = t->wide, begin, end;
     for (int64_t p = 0; p < t->points * t->points; p++) {
+        ask_for_both(far);
         tiles_with(b, p / t->points, p % t->points, &begin, &end);
         const float *from = v + p * point_step(b->tiles * wide) + begin * wide;
         const float *by = z + p * point_step(b->tiles * nv * LANES) + begin * nv * LANES;
@@ -320,20 +343,20 @@ INLINE void multiply_gradients_nv(const tiling *t, const tile_block *b, const fl
 }
 
 static __attribute__((noinline)) void multiply_points(const tiling *t, const tile_block *b, const float *v,
-                                                      const float *w, int64_t step, float *to) {
+                                                      const float *w, int64_t step, float *to, meanwhile *far) {
     if (step == LANES)
-        multiply_points_nv(t, b, v, w, to, 1);
+        multiply_points_nv(t, b, v, w, to, far, 1);
     else
-        multiply_points_nv(t, b, v, w, to, NV);
+        multiply_points_nv(t, b, v, w, to, far, NV);
 }
 
 static __attribute__((noinline)) void multiply_gradients(const tiling *t, const tile_block *b, const float *v,
                                                          const float *z, int64_t step, float *sums, int64_t columns,
-                                                         int accumulate) {
+                                                         int accumulate, meanwhile *far) {
     if (step == LANES)
-        multiply_gradients_nv(t, b, v, z, sums, columns, accumulate, 1);
+        multiply_gradients_nv(t, b, v, z, sums, columns, accumulate, far, 1);
     else
-        multiply_gradients_nv(t, b, v, z, sums, columns, accumulate, NV);
+        multiply_gradients_nv(t, b, v, z, sums, columns, accumulate, far, NV);
 }
 
 /* ---- forward, and dx ------------------------------------------------------------------------------------------ */
@@ -357,16 +380,22 @@ KERNEL_RUN(winograd) {
     tiling t = tile_images(g, a->points);
     int64_t most = block_rows(&t, MOST_TILES, TILES_BYTES), blocks = ceil_div(end - begin, most);
     float *zeros = scratch, *v = zeros + t.wide, *m = v + inputs_room(&t, most * tiles_along(t.across));
+    const float *x = a->x + a->sides.x_first;
     memset(zeros, 0, (size_t)t.wide * sizeof(float));
     for (int64_t i = 0; i < blocks; i++) {
         tile_block block =
             take_rows(&t, begin + tile_begin(end - begin, blocks, i), begin + tile_begin(end - begin, blocks, i + 1));
-        for (int64_t r = 0; r < block.rows; r++)
-            transform_row(&t, &block, r, a->x + a->sides.x_first, a->sides.x_step, zeros, v);
+        int64_t last = block.first + block.rows, after = min64(last + block.rows, g->batch * tiles_along(t.down));
+        meanwhile far = {pixels_of_rows(&t, last, after, x, g->in_h, g->in_w, a->sides.x_step, g->in_c,
+                                        ceil_div(g->out_c, PANEL), scratch),
+                         {0}};
+        for (int64_t r = 0; r < block.rows; r++) transform_row(&t, &block, r, x, a->sides.x_step, zeros, v);
         for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
             int64_t width = min64(PANEL, g->out_c - f0);
             const float *w = a->packed + f0 * t.points * t.points * g->in_c;
-            multiply_points(&t, &block, v, w, panel_step(width), m);
+            far.y = pixels_of_rows(&t, block.first, last, a->y + a->sides.y_first + f0, g->out_h, g->out_w,
+                                   a->sides.y_step, width, 1, scratch);
+            multiply_points(&t, &block, v, w, panel_step(width), m, &far);
             for (int64_t r = 0; r < block.rows; r++) write_row(a, &t, &block, r, f0, width, m);
         }
     }
@@ -450,11 +479,16 @@ KERNEL_RUN(winograd_dw) {
         for (int64_t i = 0; i < blocks; i++) {
             tile_block block =
                 take_rows(&t, n0 * down + tile_begin(all, blocks, i), n0 * down + tile_begin(all, blocks, i + 1));
+            int64_t row = block.first + block.rows, after = min64(row + block.rows, g->batch * down);
+            int64_t panels = ceil_div(g->out_c, PANEL);
+            meanwhile far = {
+                pixels_of_rows(&t, row, after, a->x, g->in_h, g->in_w, g->in_c, g->in_c, panels, scratch),
+                pixels_of_rows(&t, row, after, a->dy, g->out_h, g->out_w, g->out_c, g->out_c, panels, scratch)};
             for (int64_t r = 0; r < block.rows; r++) transform_row(&t, &block, r, a->x, g->in_c, zeros, v);
             for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
                 int64_t width = min64(PANEL, g->out_c - f0);
                 for (int64_t r = 0; r < block.rows; r++) transform_gradient_row(&t, &block, r, a->dy, f0, width, z);
-                multiply_gradients(&t, &block, v, z, panel_step(width), sums + f0, columns, !first || i > 0);
+                multiply_gradients(&t, &block, v, z, panel_step(width), sums + f0, columns, !first || i > 0, &far);
             }
         }
         if (n1 == last) write_dw(&t, sums, columns, partial);

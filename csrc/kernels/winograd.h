@@ -68,6 +68,12 @@ static tile_block take_rows(const tiling *t, int64_t first, int64_t last) {
     return (tile_block){first, rows, rows * tiles_along(t->across), {{high_wide, high_narrow}, {0, low_narrow}}};
 }
 
+/* Row r of tiles begins with this row of images that have so many. */
+INLINE int64_t image_row(const tiling *t, int64_t r, int64_t height) {
+    int64_t down = tiles_along(t->down);
+    return r / down * height + min64(height, tile_start(t->down, r % down));
+}
+
 /* Row r of a block: of which image, from which row of outputs on, with how many points, and where its tiles stand,
  * the wide ones and the narrow ones. */
 typedef struct {
