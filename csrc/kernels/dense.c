@@ -279,7 +279,7 @@ KERNEL_RUN(dense_dx) {
             int64_t depth = min64(DX_DEPTH, a->units - u);
             int last = u + DX_DEPTH >= a->units;
             int64_t next_u = last ? 0 : u + DX_DEPTH, next_row = last ? first + columns : first;
-            int64_t next_rows = last && task + 1 == end ? 0 : min64(most, a->depth - next_row);
+            int64_t next_rows = min64(most, a->depth - next_row);
             for (int64_t k = 0; k < columns; k += PANEL) {
                 int64_t width = min64(PANEL, columns - k);
                 transpose(a->w + (first + k) * a->units + u, a->units, depth, width, packed + k * depth,
