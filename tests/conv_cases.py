@@ -68,6 +68,12 @@ CONV2D = [
     _conv("5x5_8x8_6_to_16_explicit_padding", (5, 8, 8, 6), (5, 5), 16, padding=((4, 0), (0, 3))),
     _conv("2x5_one_row_6_to_17", (2, 1, 12, 6), (2, 5), 17),
     _conv("1x5_5x90_16_to_20", (2, 5, 90, 16), (1, 5), 20),
+    # The same with so few filters that two rows go abreast, and so many images that each goes as one band.
+    _conv("5x5_33_images_9x10_grey_to_6", (33, 9, 10, 1), (5, 5), 6),
+    _conv("5x5_32_images_12x13_colour_to_8_valid", (32, 12, 13, 3), (5, 5), 8, padding="valid"),
+    _conv("5x5_32_images_9x11_6_to_16", (32, 9, 11, 6), (5, 5), 16),
+    _conv("4x5_32_images_6x9_16_to_5", (32, 6, 9, 16), (4, 5), 5),
+    _conv("2x5_32_images_of_one_row_16_to_3", (32, 1, 12, 16), (2, 5), 3),
     # Stride-1 3x3 with many channels, on sizes that tiles of 4x4 fill and on sizes that they do not.
     _conv("3x3_7x7_16_to_16", (3, 7, 7, 16), (3, 3), 16),
     _conv("3x3_7x7_33_to_40", (2, 7, 7, 33), (3, 3), 40),

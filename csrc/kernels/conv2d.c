@@ -38,13 +38,13 @@ static int64_t conv2d_bands(const cnn_window *g) {
 }
 
 static int64_t conv2d_rows_bands(const row_cut *c) {
-    return bands_per_image(c->window->batch, c->window->out_h, rows_room(c, 1) * (int64_t)sizeof(float));
+    return bands_per_image(c->window->batch, c->window->out_h, MOST_POINTS * c->line * (int64_t)sizeof(float));
 }
 
 static cnn_work work_along_rows(const cnn_window *g) {
     row_cut c = cut_rows(g);
-    int64_t bands = conv2d_rows_bands(&c), under = rows_under(g, ceil_div(g->out_h, bands));
-    int64_t room = rows_filters_size(g) + rows_band_room(&c, under) + rows_room(&c, under) + ROWS_PRODUCTS;
+    int64_t bands = conv2d_rows_bands(&c), rows = ceil_div(g->out_h, bands);
+    int64_t room = rows_filters_size(g) + rows_band_room(&c, rows) + rows_room(&c, rows) + ROWS_PRODUCTS;
     return (cnn_work){g->batch * bands, 1, bands, (size_t)(room + LANES) * sizeof(float)};
 }
 
@@ -90,7 +90,7 @@ static void conv2d_along_rows(const cnn_conv2d_args *a, const float *behind, int
                               void *scratch) {
     const cnn_window *g = &a->window;
     row_cut c = cut_rows(g);
-    int64_t bands = conv2d_rows_bands(&c), most = rows_under(g, ceil_div(g->out_h, bands)), *transformed = scratch;
+    int64_t bands = conv2d_rows_bands(&c), most = ceil_div(g->out_h, bands), *transformed = scratch;
     float *u = (float *)scratch + LANES, *products = u + rows_filters_size(g), *v = products + ROWS_PRODUCTS;
     float *room = v + rows_room(&c, most);
     if (!*transformed) transform_filters(&c, a->packed, for_dx, u);
@@ -99,7 +99,7 @@ static void conv2d_along_rows(const cnn_conv2d_args *a, const float *behind, int
         int64_t n = task / bands, i = task % bands;
         int64_t oy = tile_begin(g->out_h, bands, i), rows = tile_begin(g->out_h, bands, i + 1) - oy;
         band in = read_band(a, n, oy - g->pad_top, rows_under(g, rows), c.wide, 1, room);
-        transform_rows(&c, in, rows_under(g, rows), v);
+        transform_rows(&c, in, rows, v);
         conv2d_rows(a, behind, &c, v, rows, u,
                     a->y + (n * g->out_h + oy) * g->out_w * a->sides.y_step + a->sides.y_first, products);
     }

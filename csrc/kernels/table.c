@@ -33,6 +33,7 @@
 
 #include "conv_few.c"
 #include "winograd_rows.c"
+#include "winograd_rows_dw.c"
 
 #include "conv2d.c"
 #include "conv2d_dw.c"

@@ -3,11 +3,11 @@
  *     y[oy] = A' [ sum over ky, c of (G w[ky]) * (B' x[oy + ky]) ]
  *
  * A tile is 6 (for filters 3 wide) or 4 (5 wide) neighbours in a row of the output. Rows of x are transformed once for
- * all filter rows that meet them: a tile's operand for a point and a filter row is one run of in_c numbers. dw is the
- * adjoint: dw[ky] = G' [ sum over tiles of (B' x) * (A dy) ].
+ * all filter rows that meet them: a tile's operand for a point and a filter row is one run of in_c numbers.
+ *
+ * Filters that fill half a vector at most take two rows abreast: row r of a band and the one half a band below, number
+ * by number side by side.
  */
-
-#define ROWS_DY_BYTES (128 * 1024) /* of a panel of transformed dy */
 
 /* How rows are cut. */
 typedef struct {
@@ -16,22 +16,33 @@ typedef struct {
     int64_t wide;           /* pixels of x under a row of tiles */
     int64_t apart, line;    /* numbers in a transformed row: from one tile to the next, in all */
     int64_t depth;          /* numbers that a product sums */
+    int64_t abreast;        /* rows that a vector holds: 1 or 2 */
 } row_cut;
 
 /* A tile's channels stand in quads; of one channel, transformed at every place of the row, every so many-th counts. */
 INLINE int64_t rows_apart(int64_t in_c, int64_t outputs) { return in_c == 1 ? outputs : round_up(in_c, 4); }
 
+/* Layers that rows_tiles has tiles for. */
+#define ROWS_KIND(in_c, outputs) ((in_c) * 8 + (outputs))
+#define ABREAST                  256 /* added for tiles of two rows */
+
+static int64_t rows_kind(const cnn_window *g) { return ROWS_KIND(g->in_c, MOST_POINTS + 1 - g->k_w); }
+
+/* Where tiles for two rows abreast repay their setting up: in vectors of 16, which 5x5 filters often leave half empty.
+ */
+static int64_t rows_abreast(const cnn_window *g) {
+    int64_t kind = rows_kind(g);
+    int suits = kind == ROWS_KIND(1, 4) || kind == ROWS_KIND(3, 4) || kind == ROWS_KIND(16, 4);
+    return LANES == 16 && suits && g->out_c <= LANES / 2 ? 2 : 1;
+}
+
 static row_cut cut_rows(const cnn_window *g) {
     int64_t outputs = MOST_POINTS + 1 - g->k_w, tiles = ceil_div(g->out_w, outputs);
     int64_t apart = rows_apart(g->in_c, outputs), line = tiles * apart;
     if (g->in_c == 1) line = round_up(line, LANES);
-    return (row_cut){g, outputs, tiles, tiles * outputs + g->k_w - 1, apart, line, g->k_h * g->in_c};
+    int64_t wide = tiles * outputs + g->k_w - 1;
+    return (row_cut){g, outputs, tiles, wide, apart, line, g->k_h * g->in_c, rows_abreast(g)};
 }
-
-/* Layers that rows_tiles has tiles for. */
-#define ROWS_KIND(in_c, outputs) ((in_c) * 8 + (outputs))
-
-static int64_t rows_kind(const cnn_window *g) { return ROWS_KIND(g->in_c, MOST_POINTS + 1 - g->k_w); }
 
 /* Whether rows of this layer are taken so: tiles that there are, that sum enough, and that rows fill. */
 static int rows_suit(const cnn_window *g) {
@@ -42,44 +53,106 @@ static int rows_suit(const cnn_window *g) {
            g->k_h * g->in_c > 4 && g->out_w > MOST_OUTPUTS;
 }
 
-/* Floats of a padded band of so many rows (it is read a little past its end), and of its transform. */
-INLINE int64_t rows_band_room(const row_cut *c, int64_t rows) {
-    return rows * c->wide * c->window->in_c + c->line + 8 * c->window->in_c + LANES;
-}
-INLINE int64_t rows_room(const row_cut *c, int64_t rows) { return MOST_POINTS * point_step(rows * c->line); }
+/* Lines of the transform of a band of so many rows of the output, their floats, and floats from point to point. */
+INLINE int64_t rows_lines(const row_cut *c, int64_t rows) { return ceil_div(rows, c->abreast) + c->window->k_h - 1; }
+INLINE int64_t rows_line(const row_cut *c) { return c->line * c->abreast; }
+INLINE int64_t rows_point(const row_cut *c, int64_t rows) { return point_step(rows_lines(c, rows) * rows_line(c)); }
 
-/* v[point][row][line] of a padded band. */
-static void transform_rows(const row_cut *c, band x, int64_t rows, float *v) {
-    int64_t in_c = c->window->in_c, point = point_step(rows * c->line);
-    for (int64_t r = 0; r < rows; r++, x.rows += x.row_step, v += c->line) {
-        if (in_c == 1)
-            for (int64_t i = 0; i < c->line; i += LANES) {
-                vf d[MOST_POINTS], points[MOST_POINTS];
-                UNROLL
-                for (int k = 0; k < MOST_POINTS; k++) d[k] = load(x.rows + i + k);
-                to_points(d, points, MOST_POINTS);
-                UNROLL
-                for (int p = 0; p < MOST_POINTS; p++) store(v + p * point + i, points[p]);
+/* Floats of a padded band under so many rows (it is read a little past its end), and of its transform. */
+INLINE int64_t rows_band_room(const row_cut *c, int64_t rows) {
+    return rows_under(c->window, rows) * c->wide * c->window->in_c + c->line + 8 * c->window->in_c + LANES;
+}
+INLINE int64_t rows_room(const row_cut *c, int64_t rows) { return MOST_POINTS * rows_point(c, rows); }
+
+/* Half of two vectors, from lane `first` on, number by number side by side; and one of the two out of such a vector. */
+INLINE vf side_by_side(vf a, vf b, const int first) {
+    vi index;
+    UNROLL
+    for (int i = 0; i < LANES; i++) index[i] = first + i / 2 + i % 2 * LANES;
+    return __builtin_shuffle(a, b, index);
+}
+INLINE vf one_side(vf both, const int side) {
+    vi index;
+    UNROLL
+    for (int i = 0; i < LANES; i++) index[i] = 2 * i % LANES + side;
+    return __builtin_shuffle(both, index);
+}
+
+/* A line of one channel, transformed at every place: to[point][place], or with its numbers beside those of `below`. */
+INLINE void transform_line(const float *x, const float *below, int64_t places, float *to, int64_t point) {
+    for (int64_t i = 0; i < places; i += LANES) {
+        vf d[MOST_POINTS], points[MOST_POINTS], others[MOST_POINTS];
+        UNROLL
+        for (int k = 0; k < MOST_POINTS; k++) d[k] = load(x + i + k);
+        to_points(d, points, MOST_POINTS);
+        if (!below) UNROLL
+        for (int p = 0; p < MOST_POINTS; p++) store(to + p * point + i, points[p]);
+        else {
+            UNROLL
+            for (int k = 0; k < MOST_POINTS; k++) d[k] = load(below + i + k);
+            to_points(d, others, MOST_POINTS);
+            UNROLL
+            for (int p = 0; p < MOST_POINTS; p++) {
+                float *at = to + p * point + 2 * i;
+                store(at, side_by_side(points[p], others[p], 0));
+                store(at + LANES, side_by_side(points[p], others[p], LANES / 2));
             }
-        else
-            for (int64_t t = 0; t < c->tiles; t++)
-                for (int64_t i = 0; i < in_c; i += 4) {
-                    quad d[MOST_POINTS], points[MOST_POINTS];
-                    const float *from = x.rows + t * c->outputs * in_c + i;
-                    UNROLL
-                    for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const quad_unaligned *)(from + k * in_c);
-                    quad_to_points(d, points, MOST_POINTS);
-                    UNROLL
-                    for (int p = 0; p < MOST_POINTS; p++)
-                        *(quad_unaligned *)(v + p * point + t * c->apart + i) = points[p];
-                }
+        }
     }
+}
+
+/* One tile of a line of channels: to[point][channel], or beside those of `below`. */
+INLINE void transform_channels(const float *x, const float *below, int64_t in_c, float *to, int64_t point) {
+    for (int64_t i = 0; i < in_c; i += 4) {
+        quad d[MOST_POINTS], points[MOST_POINTS], others[MOST_POINTS];
+        UNROLL
+        for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const quad_unaligned *)(x + k * in_c + i);
+        quad_to_points(d, points, MOST_POINTS);
+        if (!below) UNROLL
+        for (int p = 0; p < MOST_POINTS; p++) *(quad_unaligned *)(to + p * point + i) = points[p];
+        else {
+            UNROLL
+            for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const quad_unaligned *)(below + k * in_c + i);
+            quad_to_points(d, others, MOST_POINTS);
+            UNROLL
+            for (int p = 0; p < MOST_POINTS; p++) {
+                quad_unaligned *at = (quad_unaligned *)(to + p * point + 2 * i);
+                at[0] = __builtin_shuffle(points[p], others[p], (quad_index){0, 4, 1, 5});
+                at[1] = __builtin_shuffle(points[p], others[p], (quad_index){2, 6, 3, 7});
+            }
+        }
+    }
+}
+
+/* v[point][line][rows_line] of the padded band under `rows` rows. */
+INLINE void transform_lines(const row_cut *c, band x, int64_t rows, float *v, const int abreast) {
+    int64_t in_c = c->window->in_c, point = rows_point(c, rows), last = rows_under(c->window, rows) - 1;
+    int64_t lines = rows_lines(c, rows), half = lines + 1 - c->window->k_h;
+    for (int64_t r = 0; r < lines; r++, v += c->line * abreast) {
+        const float *from = x.rows + r * x.row_step;
+        const float *below = abreast == 2 ? x.rows + min64(r + half, last) * x.row_step : NULL;
+        if (in_c == 1)
+            transform_line(from, below, c->line, v, point);
+        else
+            for (int64_t t = 0; t < c->tiles; t++) {
+                int64_t at = t * c->outputs * in_c;
+                transform_channels(from + at, abreast == 2 ? below + at : NULL, in_c, v + t * c->apart * abreast,
+                                   point);
+            }
+    }
+}
+
+static void transform_rows(const row_cut *c, band x, int64_t rows, float *v) {
+    if (c->abreast == 2)
+        transform_lines(c, x, rows, v, 2);
+    else
+        transform_lines(c, x, rows, v, 1);
 }
 
 /* ---- forward -------------------------------------------------------------------------------------------------- */
 
-/* Filters as the products read them: u[panel][point][k_h][in_c][PANEL], from those of conv2d_pack (or conv2d_pack_dx,
- * whose filter rows are to be met from the last to the first). */
+/* Filters as the products read them, u[panel][point][k_h][in_c][PANEL], twice side by side for two rows abreast; from
+ * those of conv2d_pack (or conv2d_pack_dx, whose filter rows are to be met from the last to the first). */
 INLINE int64_t rows_filters_size(const cnn_window *g) {
     return MOST_POINTS * g->k_h * g->in_c * round_up(g->out_c, LANES);
 }
@@ -99,7 +172,9 @@ static void transform_filters(const row_cut *c, const float *packed, int upside_
                     filter_to_points(taps, points, 3);
                 else
                     filter_to_points(taps, points, 5);
-                for (int64_t p = 0; p < MOST_POINTS; p++) store(to + (p * g->k_h + ky) * g->in_c * step + i, points[p]);
+                for (int64_t p = 0; p < MOST_POINTS; p++)
+                    store(to + (p * g->k_h + ky) * g->in_c * step + i,
+                          c->abreast == 2 ? side_by_side(points[p], points[p], 0) : points[p]);
             }
     }
 }
@@ -111,8 +186,34 @@ typedef struct {
     float *products;
 } rows_tile;
 
+/* Two rows' numbers, over and over. */
+INLINE vf both_rows(const float *x) {
+    int64_t both;
+    memcpy(&both, x, sizeof both);
+    return (vf)(both - (vl){0});
+}
+
+/* As neighbours_step, for two rows abreast. */
+INLINE void pairs_step(vf acc[MR][NV], const float *x, const float *w, const int m, const int nv, const int apart) {
+    vf wv[NV];
+    UNROLL
+    for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] += both_rows(x + 2 * i * apart) * wv[j];
+}
+
+INLINE void rows_step(vf acc[MR][NV], const float *v, const float *u, const int m, const int nv, const int kind,
+                      const int k) {
+    const int apart = rows_apart(kind % ABREAST / 8, kind % 8);
+    if (kind >= ABREAST)
+        pairs_step(acc, v + 2 * k, u + k * nv * LANES, m, nv, apart);
+    else
+        neighbours_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
+}
+
 INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind) {
-    const int in_c = kind / 8, apart = rows_apart(in_c, kind % 8);
+    const int in_c = kind % ABREAST / 8;
     float *to = t->products;
     const float *u = t->u;
     for (int64_t p = 0; p < MOST_POINTS; p++, to += m * nv * LANES) {
@@ -123,8 +224,8 @@ INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
         for (int64_t ky = 0; ky < t->runs; ky++, v += t->line, u += in_c * nv * LANES) {
             if (in_c <= 6) UNROLL
-            for (int k = 0; k < in_c; k++) neighbours_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
-            else for (int k = 0; k < in_c; k++) neighbours_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
+            for (int k = 0; k < in_c; k++) rows_step(acc, v, u, m, nv, kind, k);
+            else for (int k = 0; k < in_c; k++) rows_step(acc, v, u, m, nv, kind, k);
         }
         UNROLL
         for (int i = 0; i < m; i++) UNROLL
@@ -142,9 +243,22 @@ TILES(rows_1_six_5, rows, 1, ROWS_KIND(6, 4))
 TILES(rows_2_six_5, rows, 2, ROWS_KIND(6, 4))
 TILES(rows_1_sixteen_5, rows, 1, ROWS_KIND(16, 4))
 TILES(rows_2_sixteen_5, rows, 2, ROWS_KIND(16, 4))
+#if LANES == 16
+TILES(rows_grey_5_abreast, rows, 1, ABREAST + ROWS_KIND(1, 4))
+TILES(rows_colour_5_abreast, rows, 1, ABREAST + ROWS_KIND(3, 4))
+TILES(rows_sixteen_5_abreast, rows, 1, ABREAST + ROWS_KIND(16, 4))
+#endif
 
 static void (*rows_tiles(int64_t kind, int two_vectors))(const rows_tile *, int) {
     switch (kind) {
+#if LANES == 16
+        case ABREAST + ROWS_KIND(1, 4):
+            return rows_grey_5_abreast;
+        case ABREAST + ROWS_KIND(3, 4):
+            return rows_colour_5_abreast;
+        case ABREAST + ROWS_KIND(16, 4):
+            return rows_sixteen_5_abreast;
+#endif
         case ROWS_KIND(1, 4):
             return two_vectors ? rows_2_grey_5 : rows_1_grey_5;
         case ROWS_KIND(3, 4):
@@ -179,6 +293,29 @@ INLINE void write_tile_row(const cnn_conv2d_args *a, float *y, const float *behi
     activate_outputs(&store_as, y, columns, width);
 }
 
+/* The same for two rows abreast, of which the second lies `below` floats behind the first; 0: outside the image. */
+static __attribute__((noinline)) void write_tile_rows(const cnn_conv2d_args *a, float *y, const float *behind,
+                                                      int64_t below, int64_t columns, const float *m, int64_t m_step) {
+    enum { OUTPUTS = 4 };
+    tile_store store_as = {a->sides.y_step, a->accumulate, a->activation};
+    int64_t width = a->window.out_c;
+    vf points[MOST_POINTS], out[MOST_OUTPUTS], one[MOST_OUTPUTS], b = a->b ? load_n(a->b, width) : (vf){0};
+    UNROLL
+    for (int p = 0; p < MOST_POINTS; p++) points[p] = load(m + p * m_step);
+    points[1] += side_by_side(b, b, 0);
+    from_points(points, out, MOST_POINTS, OUTPUTS);
+    UNROLL
+    for (int side = 0; side < 2; side++) {
+        if (side == 1 && !below) break;
+        UNROLL
+        for (int s = 0; s < OUTPUTS; s++) one[s] = one_side(out[s], side);
+        write_outputs(&store_as, one, y, behind, columns, width, OUTPUTS, 0);
+        activate_outputs(&store_as, y, columns, width);
+        y += below;
+        if (behind) behind += below;
+    }
+}
+
 /* Floats that the products of one call of rows_m take. */
 #define ROWS_PRODUCTS (MOST_POINTS * MR * PANEL)
 
@@ -187,131 +324,34 @@ INLINE void write_tile_row(const cnn_conv2d_args *a, float *y, const float *behi
 static void conv2d_rows(const cnn_conv2d_args *a, const float *behind, const row_cut *c, const float *v, int64_t rows,
                         const float *u, float *y, float *products) {
     const cnn_window *g = &a->window;
-    int64_t parts = ceil_div(c->tiles, MR), y_step = a->sides.y_step;
+    int64_t parts = ceil_div(c->tiles, MR), y_step = a->sides.y_step, half = ceil_div(rows, c->abreast);
+    int64_t point = rows_point(c, rows);
     for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
         int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
-        void (*multiply_rows)(const rows_tile *, int) = rows_tiles(rows_kind(g), step > LANES);
-        for (int64_t oy = 0; oy < rows; oy++)
+        int64_t kind = rows_kind(g) + (c->abreast == 2 ? ABREAST : 0);
+        void (*multiply_rows)(const rows_tile *, int) = rows_tiles(kind, step > LANES);
+        for (int64_t oy = 0; oy < half; oy++)
             for (int64_t part = 0; part < parts; part++) {
                 int64_t t0 = tile_begin(c->tiles, parts, part), t1 = tile_begin(c->tiles, parts, part + 1);
-                rows_tile t = {v + oy * c->line + t0 * c->apart,
+                rows_tile t = {v + oy * rows_line(c) + t0 * c->apart * c->abreast,
                                u + f0 * MOST_POINTS * c->depth,
-                               point_step((rows + g->k_h - 1) * c->line),
-                               c->line,
+                               point,
+                               rows_line(c),
                                g->k_h,
                                products};
                 multiply_rows(&t, (int)(t1 - t0));
+                int64_t below = oy + half < rows ? half * g->out_w * y_step : 0;
                 for (int64_t i = t0; i < t1; i++) {
                     float *to = y + (oy * g->out_w + i * c->outputs) * y_step + f0;
                     int64_t columns = min64(c->outputs, g->out_w - i * c->outputs), m_step = (t1 - t0) * step;
                     const float *from = products + (i - t0) * step, *masked = behind ? behind + (to - a->y) : NULL;
-                    if (c->outputs == 6)
+                    if (c->abreast == 2)
+                        write_tile_rows(a, to, masked, below, columns, from, m_step);
+                    else if (c->outputs == 6)
                         write_tile_row(a, to, masked, columns, f0, width, from, m_step, 6);
                     else
                         write_tile_row(a, to, masked, columns, f0, width, from, m_step, 4);
                 }
             }
     }
-}
-
-/* ---- dw ------------------------------------------------------------------------------------------------------- */
-
-/* z[point][row][tile][step] of `rows` rows of gradients, channels f0 and on. */
-INLINE void transform_gradients(const row_cut *c, const float *dy, int64_t rows, int64_t f0, int64_t width, float *z,
-                                const int outputs) {
-    const cnn_window *g = c->window;
-    int64_t step = panel_step(width), point = point_step(rows * c->tiles * step);
-    for (int64_t t = 0; t < rows * c->tiles; t++) {
-        int64_t first = t % c->tiles * outputs, columns = min64(outputs, g->out_w - first);
-        const float *from = dy + (t / c->tiles * g->out_w + first) * g->out_c + f0;
-        for (int64_t j = 0; j < width; j += LANES) {
-            int64_t n = min64(LANES, width - j);
-            vf d[MOST_OUTPUTS], points[MOST_POINTS];
-            UNROLL
-            for (int s = 0; s < outputs; s++) {
-                const float *p = from + s * g->out_c + j;
-                d[s] = s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
-            }
-            gradient_to_points(d, points, MOST_POINTS, outputs);
-            UNROLL
-            for (int p = 0; p < MOST_POINTS; p++) store(z + p * point + t * step + j, points[p]);
-        }
-    }
-}
-
-/* Rows of dy whose transform is taken at a time. */
-INLINE int64_t gradient_rows(const row_cut *c) {
-    int64_t bytes = MOST_POINTS * c->tiles * min64(PANEL, round_up(c->window->out_c, LANES)) * (int64_t)sizeof(float);
-    int64_t rows = max64(1, min64(ROWS_DY_BYTES / bytes, c->window->out_h));
-    return ceil_div(c->window->out_h, max64(1, ceil_div(c->window->out_h, rows)));
-}
-
-INLINE int64_t rows_dw_room(const row_cut *c) {
-    const cnn_window *g = c->window;
-    int64_t rows = gradient_rows(c), under = rows + g->k_h - 1;
-    return rows_band_room(c, under) + rows_room(c, under) + MOST_POINTS * point_step(rows * c->tiles * PANEL) +
-           MOST_POINTS * c->depth * round_up(g->out_c, LANES);
-}
-
-/* slot (+)= G' sums[point][ky][c][columns]. */
-INLINE void add_taps(const row_cut *c, const float *sums, int64_t columns, float *slot, int accumulate,
-                     const int taps) {
-    const cnn_window *g = c->window;
-    for (int64_t d = 0; d < c->depth; d++)
-        for (int64_t f = 0; f < g->out_c; f += LANES) {
-            int64_t n = min64(LANES, g->out_c - f);
-            vf points[MOST_POINTS], w[MOST_TAPS];
-            for (int p = 0; p < MOST_POINTS; p++) points[p] = load(sums + (p * c->depth + d) * columns + f);
-            filter_from_points(points, w, MOST_POINTS, taps);
-            for (int kx = 0; kx < taps; kx++) {
-                float *to = slot + ((d / g->in_c * taps + kx) * g->in_c + d % g->in_c) * g->out_c + f;
-                store_n(to, accumulate ? load_n(to, n) + w[kx] : w[kx], n);
-            }
-        }
-}
-
-/* The gradients of the filters from one image, into (or added to) a slot. */
-static void conv2d_dw_rows_image(const row_cut *c, const float *x, const float *dy, float *slot, int accumulate,
-                                 float *room) {
-    const cnn_window *g = c->window;
-    int64_t most = gradient_rows(c), columns = round_up(g->out_c, LANES), tiles = ceil_div(c->depth, MR);
-    float *v = room + rows_band_room(c, most + g->k_h - 1), *z = v + rows_room(c, most + g->k_h - 1);
-    float *sums = z + MOST_POINTS * point_step(most * c->tiles * PANEL);
-    int whole = c->line == c->tiles * c->apart; /* rows follow each other without a gap */
-    for (int64_t oy = 0; oy < g->out_h; oy += most) {
-        int64_t rows = min64(most, g->out_h - oy), under = rows + g->k_h - 1;
-        band in = pad_band(x, g->in_h, g->in_w, g->in_c, oy - g->pad_top, -g->pad_left, under, c->wide, room);
-        transform_rows(c, in, under, v);
-        for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
-            int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
-            if (c->outputs == 6)
-                transform_gradients(c, dy + oy * g->out_w * g->out_c, rows, f0, width, z, 6);
-            else
-                transform_gradients(c, dy + oy * g->out_w * g->out_c, rows, f0, width, z, 4);
-            for (int64_t p = 0; p < MOST_POINTS; p++)
-                for (int64_t tile = 0; tile < tiles; tile++) {
-                    int64_t d0 = tile_begin(c->depth, tiles, tile), d1 = tile_begin(c->depth, tiles, tile + 1);
-                    const float *row[MR];
-                    for (int64_t d = d0; d < d1; d++)
-                        row[d - d0] = v + p * point_step(under * c->line) + d / g->in_c * c->line + d % g->in_c;
-                    outer_tile t = {row,
-                                    c->apart,
-                                    c->line,
-                                    step,
-                                    c->tiles * step,
-                                    whole ? rows * c->tiles : c->tiles,
-                                    whole ? 1 : rows,
-                                    z + p * point_step(rows * c->tiles * step),
-                                    sums + (p * c->depth + d0) * columns + f0,
-                                    columns,
-                                    step,
-                                    oy > 0};
-                    outer(&t, (int)(d1 - d0));
-                }
-        }
-    }
-    if (g->k_w == 3)
-        add_taps(c, sums, columns, slot, accumulate, 3);
-    else
-        add_taps(c, sums, columns, slot, accumulate, 5);
 }
