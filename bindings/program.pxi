@@ -123,6 +123,22 @@ cdef class Program:
             return buffer.data
         return <char *> self.arena.data + <size_t> self.places[buffer.root] + buffer.offset
 
+    def rebind(self, dict others):
+        """Makes the calls read other buffers, {buffer: the other}; a promise leaves no memory to read. Nothing that calls
+        write, or that prepared calls read, may be among them."""
+        cdef cnn_call *c = <cnn_call *> self.table.data
+        cdef Call call
+        cdef Buffer other
+        cdef int64_t i
+        cdef int k
+        for i in range(self.count):
+            call = self.calls[i]
+            for k in range(len(call.buffers)):
+                other = others.get(call.buffers[k])
+                if other is not None:
+                    call.buffers[k] = other
+                    (<void **> (<char *> c[i].args + call.fields[k]))[0] = other.data
+
     cdef int run_with(self, double *seconds) except -1:
         if self.threads != _threads:
             self.scratch = Memory(self.scratch_stride * _threads)

@@ -9,11 +9,25 @@ from cnncore.utils.budget import charge
 _LONG = 1000
 _OWN = frozenset(("_arguments", "_build_shapes_dict", "_inbound_nodes", "_losses", "_metrics", "_nodes",
                   "_nodes_by_depth", "_non_trainable_variables", "_operations", "_trainable_variables"))  # hold no layers
+_OF_A_RUN = frozenset(("history", "stop_evaluating", "stop_predicting", "stop_training"))  # set by each run
 _DTYPES = ("float32", "float64", "uint8", "int32", "int64", "bool")
+
+
+def _alike(before, value):
+    """Whether an attribute stays what it was: the same object, or an equal number, text or tuple of such."""
+    if before is value:
+        return True
+    if type(before) is not type(value):
+        return False
+    if isinstance(value, tuple):
+        return len(before) == len(value) and all(map(_alike, before, value))
+    return isinstance(value, (bool, int, float, str)) and before == value
 
 
 class Weighted:
     """See `Layer`, whose attributes this uses."""
+
+    _times_set = 0  # how often attributes were set
 
     # ---- attributes ----------------------------------------------------------------------------------------------
 
@@ -28,6 +42,8 @@ class Weighted:
                     self._track_metric(part)
         elif hasattr(value, "update_state"):
             self._track_metric(value)
+        if name not in _OF_A_RUN and not _alike(self.__dict__.get(name, self), value):
+            object.__setattr__(self, "_times_set", self.__dict__.get("_times_set", 0) + 1)  # plans depend on attributes
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name):

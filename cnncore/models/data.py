@@ -131,6 +131,7 @@ class Batches:
         self.start = _core.Buffer.allocate((), "int64")
         self._start = self.start.numpy()
         self._start[()] = 0
+        self._wrapped = [_core.Buffer.wrap(a) for a in self.sources if a is not None]
 
     def _check_lengths(self):
         lengths = {name: a.shape[0] for name, a in zip(self.names, self.sources, strict=True) if a is not None}
@@ -223,8 +224,18 @@ class Batches:
 
     def calls_into(self, batch):
         """The calls that fill a batch of `make` with the rows from `go_to` on."""
-        buffers = iter(leaf for leaf in flatten(batch) if leaf is not None)
-        return [gather_call(a, self.index, next(buffers).buffer, self.start) for a in self.sources if a is not None]
+        leaves = [leaf.buffer for leaf in flatten(batch) if leaf is not None]
+        return [gather_call(a, self.index, leaf, self.start) for a, leaf in zip(self._wrapped, leaves, strict=True)]
+
+    @property
+    def buffers(self):
+        """What the calls of `calls_into` read: for batches alike in `kind_of`, in the same order."""
+        return [*self._wrapped, self.index, self.start]
+
+    def kind_of(self, rows):
+        """What a plan for a batch of so many rows depends on."""
+        return (self.specs(rows), tuple(buffer.dtype for buffer in self._wrapped),
+                str(map_leaves(lambda leaf: leaf is None, self.nest)), self.in_tuple)
 
     def gather(self, rows):
         """A batch with the rows from `go_to` on, computed by the executor at work."""

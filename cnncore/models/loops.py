@@ -70,6 +70,8 @@ def fit(model, x, y, batch_size, epochs, verbose, callbacks, validation_split, v
         callbacks.on_train_end(logs)
     finally:
         object.__setattr__(model, "_training", None)  # it holds the data
+        for runner in (train, test):
+            runner.close()
     return model.history
 
 

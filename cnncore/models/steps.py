@@ -13,6 +13,7 @@ from cnncore.plan import record
 from cnncore.tensor import Tensor
 
 KEPT_PLANS = 8  # plans of other shapes are made anew: each holds memory for a batch's activations
+KEPT_BOUND = 4  # the same of those that read arrays themselves, between calls of fit
 
 
 class MetricLogs(dict):
@@ -63,11 +64,24 @@ class Step:
 
 
 class BoundStep(Step):
-    """A plan that reads its rows from the arrays of one Batches itself."""
+    """A plan that reads its rows from the arrays of one Batches itself, and later from those of others of its kind."""
 
     def __init__(self, function, learns, batches, rows):
         super().__init__(function, learns)
         self.record(lambda: self.compute(batches.gather(rows)))
+        self._read = batches.buffers
+
+    def bind(self, batches):
+        """Makes it read other arrays."""
+        self._rebind(batches.buffers)
+
+    def let_go(self):
+        """Forgets the arrays; it must be bound again before it runs."""
+        self._rebind([_core.Buffer.promise(buffer.shape, buffer.dtype) for buffer in self._read])
+
+    def _rebind(self, buffers):
+        self.plan.rebind(self._read, buffers)
+        self._read = buffers
 
 
 class _Input(Tensor):
@@ -112,7 +126,9 @@ class Plans:
 
     def __init__(self):
         self.lock = threading.RLock()
-        self.shared = OrderedDict()  # (kind, state of the model, shapes of a batch) -> SharedStep
+        self.shared = OrderedDict()  # (kind, state of the model, kind of batch) -> SharedStep
+        self.bound = OrderedDict()  # the same -> BoundStep that nobody uses
+        self.age = 0
 
     def __deepcopy__(self, memo):
         return Plans()
@@ -124,6 +140,16 @@ class Plans:
         """Forgets all plans."""
         with self.lock:
             self.shared.clear()
+            self.bound.clear()
+            self.age += 1
+
+    def keep(self, key, step):
+        """Takes back a BoundStep for the next one to use."""
+        with self.lock:
+            step.let_go()
+            self.bound[key] = step
+            while len(self.bound) > KEPT_BOUND:
+                self.bound.popitem(last=False)
 
 
 class Runner:
@@ -143,6 +169,7 @@ class Runner:
         self.lock = model._plans.lock
         self.steps = {}  # rows -> step for the arrays at hand
         self.fills = {}
+        self.taken = {}  # kind of batch -> (age of the plans, key, BoundStep)
         self.batches = None
 
     def run(self, batches, first, rows):
@@ -169,20 +196,47 @@ class Runner:
         if self.eager:
             step = EagerStep(self.function, self.learns, batches, rows)
         elif self.bound:
-            step = BoundStep(self.function, self.learns, batches, rows)
+            step = self._take(batches, rows)
         else:
             step = self._shared(batches, rows)
             self.fills[rows] = batches.calls_into(step.batch)
         self.steps[rows] = step
         return step
 
+    def _key(self, batches, rows):
+        return self.kind, self.model._plan_state(self.kind), batches.kind_of(rows)
+
+    def _take(self, batches, rows):
+        """A BoundStep of this run, or one that another run left, or a new one."""
+        plans, kind = self.model._plans, batches.kind_of(rows)
+        if kind in self.taken:
+            step = self.taken[kind][-1]
+            step.bind(batches)
+            return step
+        step = plans.bound.pop(self._key(batches, rows), None)
+        if step is None:
+            step = BoundStep(self.function, self.learns, batches, rows)
+        else:
+            step.bind(batches)
+        self.taken[kind] = plans.age, self._key(batches, rows), step  # recording may have changed the model
+        return step
+
+    def close(self):
+        """Leaves the plans of a run to the next, unless they have been forgotten in the meantime."""
+        plans = self.model._plans
+        for age, key, step in self.taken.values():
+            if age == plans.age:
+                plans.keep(key, step)
+        self.taken, self.steps, self.batches = {}, {}, None
+
     def _shared(self, batches, rows):
         plans = self.model._plans.shared
-        key = (self.kind, self.model._plan_state(self.kind), batches.specs(rows),
-               str(map_leaves(lambda leaf: leaf is None, batches.nest)), batches.in_tuple)
+        key = self._key(batches, rows)
         step = plans.get(key)
         if step is None:
-            step = plans[key] = SharedStep(self.function, self.learns, batches, rows, self.kind == "predict")
+            step = SharedStep(self.function, self.learns, batches, rows, self.kind == "predict")
+            key = self._key(batches, rows)  # recording may have changed the model
+            plans[key] = step
             while len(plans) > KEPT_PLANS:
                 plans.popitem(last=False)
         plans.move_to_end(key)

@@ -2,7 +2,7 @@
 import inspect
 import warnings
 
-from cnncore import executor, metrics, ops, optimizers
+from cnncore import _core, executor, metrics, ops, optimizers
 from cnncore.models import loops
 from cnncore.models.compiled import CompileLoss, CompileMetrics, as_list
 from cnncore.models.data import unpack_x_y_sample_weight
@@ -126,10 +126,14 @@ class Trainer:
         self._plans.drop()
 
     def _plan_state(self, kind):
-        """What a plan depends on besides shapes and layers (see `_drop_plans`): its kernels, and what learns."""
+        """What a plan depends on besides shapes and layers (see `_drop_plans`): its kernels, what learns, attributes."""
         if kind == "predict":
             return (strict(),)
-        return strict(), tuple(layer.trainable for layer in self._walk()), tuple(v.trainable for v in self.variables)
+        layers = self._walk()
+        learning = [(name, value if isinstance(value, (bool, int, float, str)) else id(value))
+                    for name, value in vars(self.optimizer).items()] if self.optimizer else ()
+        return (strict(), _core.tier(), _core.threads(), tuple(layer.trainable for layer in layers),
+                tuple(v.trainable for v in self.variables), sum(layer._times_set for layer in layers), tuple(learning))
 
     # ---- metrics -------------------------------------------------------------------------------------------------
 
@@ -177,6 +181,9 @@ class Trainer:
 
     def train_step(self, data):
         """One step of training; override it to train in another way.
+
+        It is run once and recorded, and what was recorded is repeated, also by later calls of `fit`, until `compile` or
+        an attribute of the model, a layer or the optimizer changes: a number that it reads elsewhere stays what it was.
 
         Args:
             data: x, (x,), (x, y) or (x, y, sample_weight) of tensors or nests of them, as `fit` was given them; see

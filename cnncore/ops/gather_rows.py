@@ -12,14 +12,14 @@ def gather_rows(source, index, out, start=None):
     out: float32 or int32 Buffer (rows, ...); start: int64 Buffer of shape (), or None for 0. The caller keeps
     start + rows within index.
     """
-    executor.current().emit([gather_call(source, index, out, start)])
-
-
-def gather_call(source, index, out, start=None):
-    """The call that gather_rows emits; the array is kept alive by it."""
     if source.dtype.name not in SOURCES:
         raise TypeError(f"Rows are gathered from an array of numbers. Received: dtype {source.dtype}; convert it with "
                         "astype('float32')")
+    executor.current().emit([gather_call(_core.Buffer.wrap(source), index, out, start)])
+
+
+def gather_call(source, index, out, start=None):
+    """The call that gather_rows emits; source: a Buffer."""
     if out.dtype not in ("float32", "int32"):
         raise TypeError(f"Rows are gathered as float32 or int32. Received: {out}")
-    return _core.gather_rows(_core.Buffer.wrap(source), index, out, start)
+    return _core.gather_rows(source, index, out, start)

@@ -77,6 +77,10 @@ class Plan:
         """Runs every call once."""
         self._program.run()
 
+    def rebind(self, buffers, others):
+        """Makes it read others in the place of real buffers that it was recorded with."""
+        self._program.rebind(dict(zip(buffers, others, strict=True)))
+
     def profile(self, runs=20):
         """Median seconds of every call: a list of (seconds, call), in the order they run. The step runs `runs` times."""
         import numpy as np
