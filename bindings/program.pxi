@@ -24,6 +24,7 @@ cdef class Program:
     cdef int64_t count
     cdef readonly size_t scratch_stride
     cdef int threads
+    cdef bint unbound                       # whether `rebind` has taken away memory that calls read
     cdef readonly int64_t prepared
     cdef list sources, changed              # roots that the prepared calls read; real ones that calls write
     cdef int64_t seen                       # the sources' versions when the prepared calls last ran
@@ -131,6 +132,7 @@ cdef class Program:
         cdef Buffer other
         cdef int64_t i
         cdef int k
+        self.unbound = any(buffer.is_promise for buffer in others.values())
         for i in range(self.count):
             call = self.calls[i]
             for k in range(len(call.buffers)):
@@ -140,6 +142,8 @@ cdef class Program:
                     (<void **> (<char *> c[i].args + call.fields[k]))[0] = other.data
 
     cdef int run_with(self, double *seconds) except -1:
+        if self.unbound:
+            raise RuntimeError("A plan that has let go of what it reads runs after it has been bound again")
         if self.threads != _threads:
             self.scratch = Memory(self.scratch_stride * _threads)
             self.threads = _threads

@@ -158,6 +158,12 @@ def test_no_data_outlives_fit(fails):
     fit(model)
 
 
+def test_a_plan_that_has_let_go_of_its_data_does_not_run(recorded):
+    fit(network())
+    with pytest.raises(RuntimeError, match="bound again"):
+        recorded[0].run()
+
+
 def test_few_plans_are_kept(recorded):
     model = network()
     for rows in range(4, 14):
