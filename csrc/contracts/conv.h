@@ -111,7 +111,7 @@ typedef struct {
 /* Transforms filters: packed[f / width][points][points][in_c][width] = G w G' (Lavin and Gray 2016, "Fast Algorithms
  * for Convolutional Neural Networks"). An axis has 8 points, for large and small tiles, or 6, for small ones
  * alone; all calls that use these filters must say the same. With `transpose` the filters of the adjoint instead:
- * rotated by half a turn, in_c and out_c swapped. Task: one panel. */
+ * rotated by half a turn, in_c and out_c swapped. Task: some rows of one panel. */
 typedef struct {
     const float *w; /* [k][k][in_c][out_c] */
     float *packed;

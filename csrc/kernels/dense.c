@@ -8,6 +8,7 @@
 #define BLOCK_COLUMNS 256                            /* of a task; more where there are few rows */
 #define BLOCK_ROWS    256                            /* of a task; cnncore/ops/dense.py counts tasks by these */
 #define BLOCK_FLOATS  (LANES == 16 ? 131072 : 65536) /* of packed weights, which should stay in L2 */
+#define FEWEST_PARTS  8                              /* that a small layer is cut into, for the threads to share */
 #define BLOCK_DEPTH   512   /* at most summed before a tile moves on: its rows should stay in L1 */
 #define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic: they are not packed */
 #define FEW_FLOATS    32768 /* of weights in place: ROWS_AHEAD rows or more, so that the next block is asked for */
@@ -135,10 +136,10 @@ typedef struct {
 static dense_blocks forward_blocks(const cnn_dense_args *a) {
     int few = a->batch <= FEW_ROWS;
     int64_t most = few ? FEW_FLOATS / ROWS_AHEAD : BLOCK_COLUMNS, floats = few ? FEW_FLOATS : BLOCK_FLOATS;
-    int64_t columns = ceil_div(a->units, most);
+    int64_t rows = ceil_div(a->batch, BLOCK_ROWS), panels = ceil_div(a->units, PANEL);
+    int64_t columns = max64(ceil_div(a->units, most), min64(panels, ceil_div(FEWEST_PARTS, max64(1, rows * a->slots))));
     int64_t width = min64(a->units, round_up(ceil_div(a->units, max64(1, columns)), PANEL));
-    return (dense_blocks){ceil_div(a->batch, BLOCK_ROWS), columns,
-                          min64(BLOCK_DEPTH, floats / round_up(max64(1, width), PANEL) / LANES * LANES)};
+    return (dense_blocks){rows, columns, min64(BLOCK_DEPTH, floats / round_up(max64(1, width), PANEL) / LANES * LANES)};
 }
 
 KERNEL_WORK(dense) {
@@ -222,7 +223,10 @@ KERNEL_RUN(dense_finish) {
 #define FEW_DEPTH  256                             /* of packed dy, which should stay in L1 */
 #define DX_TILES   (ceil_div(DX_COLUMNS, MR) * MR) /* rows of w that a task of few samples takes */
 
-static int64_t dx_columns(const cnn_dense_dx_args *a) { return a->columns ? a->columns : DX_COLUMNS; }
+static int64_t dx_columns(const cnn_dense_dx_args *a) {
+    int64_t part = round_up(ceil_div(max64(1, a->depth), FEWEST_PARTS), PANEL);
+    return a->columns ? a->columns : min64(part, DX_COLUMNS);
+}
 
 KERNEL_WORK(dense_dx) {
     size_t floats = a->batch <= PANEL ? round_up(max64(1, a->units), FEW_DEPTH) * PANEL + DX_TILES * PANEL * 2

@@ -42,6 +42,7 @@
 #include "conv_tiles_dw.c"
 #endif
 #include "winograd.c"
+#include "winograd_dw.c"
 #include "depthwise_rows.c"
 
 #include "depthwise.c"
