@@ -213,12 +213,14 @@ class Runner:
             step = self.taken[kind][-1]
             step.bind(batches)
             return step
-        step = plans.bound.pop(self._key(batches, rows), None)
+        key = self._key(batches, rows)
+        step = plans.bound.pop(key, None)
         if step is None:
             step = BoundStep(self.function, self.learns, batches, rows)
+            key = self._key(batches, rows)  # recording may have changed the model
         else:
             step.bind(batches)
-        self.taken[kind] = plans.age, self._key(batches, rows), step  # recording may have changed the model
+        self.taken[kind] = plans.age, key, step
         return step
 
     def close(self):

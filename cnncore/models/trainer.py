@@ -132,8 +132,9 @@ class Trainer:
         layers = self._walk()
         learning = [(name, value if isinstance(value, (bool, int, float, str)) else id(value))
                     for name, value in vars(self.optimizer).items()] if self.optimizer else ()
+        weights = (v for layer in layers for v in (*layer._trainable_variables, *layer._non_trainable_variables))
         return (strict(), _core.tier(), _core.threads(), tuple(layer.trainable for layer in layers),
-                tuple(v.trainable for v in self.variables), sum(layer._times_set for layer in layers), tuple(learning))
+                tuple(v.trainable for v in weights), sum(layer._times_set for layer in layers), tuple(learning))
 
     # ---- metrics -------------------------------------------------------------------------------------------------
 
