@@ -191,8 +191,9 @@ class Optimizer:
         """
         from cnncore import initializers
 
-        value = np.asarray(initializers.get(initializer)(tuple(shape), dtype or "float32"))
-        variable = Variable(value, dtype=dtype or "float32", trainable=False, name=name or "variable")
+        with executor.use(executor.Eager()):  # real, also while a step is recorded
+            variable = Variable(initializers.get(initializer), tuple(shape), dtype or "float32", trainable=False,
+                                name=name or "variable")
         return self._track(variable)
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
