@@ -184,6 +184,7 @@ typedef struct {
     const float *v, *u;
     int64_t point, line, runs; /* v's steps, filter rows */
     float *products;
+    coming outputs; /* where they will go */
 } rows_tile;
 
 /* Two rows' numbers, over and over. */
@@ -215,10 +216,12 @@ INLINE void rows_step(vf acc[MR][NV], const float *v, const float *u, const int 
 INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind) {
     const int in_c = kind % ABREAST / 8;
     float *to = t->products;
+    coming outputs = t->outputs;
     const float *u = t->u;
     for (int64_t p = 0; p < MOST_POINTS; p++, to += m * nv * LANES) {
         vf acc[MR][NV];
         const float *v = t->v + p * t->point;
+        ask(&outputs);
         UNROLL
         for (int i = 0; i < m; i++) UNROLL
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
@@ -338,11 +341,18 @@ static void conv2d_rows(const cnn_conv2d_args *a, const float *behind, const row
                                point,
                                rows_line(c),
                                g->k_h,
-                               products};
+                               products,
+                               {0}};
+                float *row = y + oy * g->out_w * y_step + f0;
+                if (!is_near(row, products)) {
+                    int64_t first = t0 * c->outputs, last = min64(t1 * c->outputs, g->out_w);
+                    t.outputs = (coming){row + first * y_step, y_step, last - first, width, 0};
+                    spread(&t.outputs, MOST_POINTS);
+                }
                 multiply_rows(&t, (int)(t1 - t0));
                 int64_t below = oy + half < rows ? half * g->out_w * y_step : 0;
                 for (int64_t i = t0; i < t1; i++) {
-                    float *to = y + (oy * g->out_w + i * c->outputs) * y_step + f0;
+                    float *to = row + i * c->outputs * y_step;
                     int64_t columns = min64(c->outputs, g->out_w - i * c->outputs), m_step = (t1 - t0) * step;
                     const float *from = products + (i - t0) * step, *masked = behind ? behind + (to - a->y) : NULL;
                     if (c->abreast == 2)
