@@ -164,6 +164,28 @@ def test_a_plan_that_has_let_go_of_its_data_does_not_run(recorded):
         recorded[0].run()
 
 
+def test_a_generator_of_many_shapes_keeps_few_plans(monkeypatch):
+    alive, most, record = weakref.WeakSet(), [], Step.record
+
+    def recording(self, *args, **kwargs):
+        record(self, *args, **kwargs)
+        gc.collect()
+        alive.add(self)
+        most.append(len(alive))
+
+    monkeypatch.setattr(Step, "record", recording)
+    model = network()
+    model.fit(((X[:rows], Y[:rows]) for rows in range(2, 22)), epochs=1, verbose=0)
+    assert len(most) == 20 and max(most) <= 10 and len(model._plans.bound) == 4
+
+
+def test_an_optimizer_that_makes_tensors_is_no_change(recorded):
+    model = network(optimizer=cnncore.optimizers.Adam(amsgrad=True))
+    for _ in range(3):
+        fit(model)
+    assert len(recorded) == 2
+
+
 def test_few_plans_are_kept(recorded):
     model = network()
     for rows in range(4, 14):

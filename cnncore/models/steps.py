@@ -169,7 +169,7 @@ class Runner:
         self.lock = model._plans.lock
         self.steps = {}  # rows -> step for the arrays at hand
         self.fills = {}
-        self.taken = {}  # kind of batch -> (age of the plans, key, BoundStep)
+        self.taken = OrderedDict()  # kind of batch -> (age of the plans, key, BoundStep)
         self.batches = None
 
     def run(self, batches, first, rows):
@@ -221,6 +221,8 @@ class Runner:
         else:
             step.bind(batches)
         self.taken[kind] = plans.age, key, step
+        while len(self.taken) > KEPT_PLANS:
+            self.taken.popitem(last=False)
         return step
 
     def close(self):
@@ -229,7 +231,7 @@ class Runner:
         for age, key, step in self.taken.values():
             if age == plans.age:
                 plans.keep(key, step)
-        self.taken, self.steps, self.batches = {}, {}, None
+        self.taken, self.steps, self.batches = OrderedDict(), {}, None
 
     def _shared(self, batches, rows):
         plans = self.model._plans.shared

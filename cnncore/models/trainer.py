@@ -9,7 +9,7 @@ from cnncore.models.data import unpack_x_y_sample_weight
 from cnncore.models.steps import MetricLogs, Plans
 from cnncore.nest import flatten
 from cnncore.ops.conv2d import strict
-from cnncore.tensor import GradientTape, convert
+from cnncore.tensor import GradientTape, Tensor, Variable, convert
 
 
 class Former:
@@ -131,7 +131,8 @@ class Trainer:
             return (strict(),)
         layers = self._walk()
         learning = [(name, value if isinstance(value, (bool, int, float, str)) else id(value))
-                    for name, value in vars(self.optimizer).items()] if self.optimizer else ()
+                    for name, value in vars(self.optimizer).items()
+                    if isinstance(value, Variable) or not isinstance(value, Tensor)] if self.optimizer else ()
         weights = (v for layer in layers for v in (*layer._trainable_variables, *layer._non_trainable_variables))
         return (strict(), _core.tier(), _core.threads(), tuple(layer.trainable for layer in layers),
                 tuple(v.trainable for v in weights), sum(layer._times_set for layer in layers), tuple(learning))

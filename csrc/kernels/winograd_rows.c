@@ -28,8 +28,7 @@ INLINE int64_t rows_apart(int64_t in_c, int64_t outputs) { return in_c == 1 ? ou
 
 static int64_t rows_kind(const cnn_window *g) { return ROWS_KIND(g->in_c, MOST_POINTS + 1 - g->k_w); }
 
-/* Where tiles for two rows abreast repay their setting up: in vectors of 16, which 5x5 filters often leave half empty.
- */
+/* Rows that a vector holds. There are tiles for two where vectors are long and few filters of 5x5 common, in LeNets. */
 static int64_t rows_abreast(const cnn_window *g) {
     int64_t kind = rows_kind(g);
     int suits = kind == ROWS_KIND(1, 4) || kind == ROWS_KIND(3, 4) || kind == ROWS_KIND(16, 4);

@@ -1,5 +1,6 @@
-/* winograd_rows_dw.c - Winograd along rows, the gradients of the filters: dw[ky] = G' [ sum over tiles of (B' x) * (A
- * dy) ], the adjoint of winograd_rows.c, an image at a time.
+/* winograd_rows_dw.c - the gradients of filters by Winograd along rows, the adjoint of winograd_rows.c:
+ *
+ *     dw[ky] = G' [ sum over tiles of (B' x) * (A dy) ]
  */
 
 #define ROWS_DY_BYTES (128 * 1024) /* of a panel of transformed dy */
