@@ -24,7 +24,7 @@ INLINE int64_t rows_apart(int64_t in_c, int64_t outputs) { return in_c == 1 ? ou
 
 /* Layers that rows_tiles has tiles for. */
 #define ROWS_KIND(in_c, outputs) ((in_c) * 8 + (outputs))
-#define ABREAST                  256 /* added for tiles of two rows */
+#define ROWS_ABREAST             256 /* added for tiles of two rows */
 
 static int64_t rows_kind(const cnn_window *g) { return ROWS_KIND(g->in_c, MOST_POINTS + 1 - g->k_w); }
 
@@ -186,34 +186,9 @@ typedef struct {
     coming outputs; /* where they will go */
 } rows_tile;
 
-/* Two rows' numbers, over and over. */
-INLINE vf both_rows(const float *x) {
-    int64_t both;
-    memcpy(&both, x, sizeof both);
-    return (vf)(both - (vl){0});
-}
-
-/* As neighbours_step, for two rows abreast. */
-INLINE void pairs_step(vf acc[MR][NV], const float *x, const float *w, const int m, const int nv, const int apart) {
-    vf wv[NV];
-    UNROLL
-    for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
-    UNROLL
-    for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) acc[i][j] += both_rows(x + 2 * i * apart) * wv[j];
-}
-
-INLINE void rows_step(vf acc[MR][NV], const float *v, const float *u, const int m, const int nv, const int kind,
-                      const int k) {
-    const int apart = rows_apart(kind % ABREAST / 8, kind % 8);
-    if (kind >= ABREAST)
-        pairs_step(acc, v + 2 * k, u + k * nv * LANES, m, nv, apart);
-    else
-        neighbours_step(acc, v + k, u + k * nv * LANES, m, nv, apart);
-}
-
 INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind) {
-    const int in_c = kind % ABREAST / 8;
+    const int in_c = kind % ROWS_ABREAST / 8, abreast = kind >= ROWS_ABREAST ? 2 : 1;
+    const int apart = rows_apart(in_c, kind % 8) * abreast;
     float *to = t->products;
     coming outputs = t->outputs;
     const float *u = t->u;
@@ -226,8 +201,10 @@ INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind
         for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
         for (int64_t ky = 0; ky < t->runs; ky++, v += t->line, u += in_c * nv * LANES) {
             if (in_c <= 6) UNROLL
-            for (int k = 0; k < in_c; k++) rows_step(acc, v, u, m, nv, kind, k);
-            else for (int k = 0; k < in_c; k++) rows_step(acc, v, u, m, nv, kind, k);
+            for (int k = 0; k < in_c; k++)
+                neighbours_step(acc, v + k * abreast, u + k * nv * LANES, m, nv, apart, abreast);
+            else for (int k = 0; k < in_c; k++)
+                neighbours_step(acc, v + k * abreast, u + k * nv * LANES, m, nv, apart, abreast);
         }
         UNROLL
         for (int i = 0; i < m; i++) UNROLL
@@ -246,19 +223,19 @@ TILES(rows_2_six_5, rows, 2, ROWS_KIND(6, 4))
 TILES(rows_1_sixteen_5, rows, 1, ROWS_KIND(16, 4))
 TILES(rows_2_sixteen_5, rows, 2, ROWS_KIND(16, 4))
 #if LANES == 16
-TILES(rows_grey_5_abreast, rows, 1, ABREAST + ROWS_KIND(1, 4))
-TILES(rows_colour_5_abreast, rows, 1, ABREAST + ROWS_KIND(3, 4))
-TILES(rows_sixteen_5_abreast, rows, 1, ABREAST + ROWS_KIND(16, 4))
+TILES(rows_grey_5_abreast, rows, 1, ROWS_ABREAST + ROWS_KIND(1, 4))
+TILES(rows_colour_5_abreast, rows, 1, ROWS_ABREAST + ROWS_KIND(3, 4))
+TILES(rows_sixteen_5_abreast, rows, 1, ROWS_ABREAST + ROWS_KIND(16, 4))
 #endif
 
 static void (*rows_tiles(int64_t kind, int two_vectors))(const rows_tile *, int) {
     switch (kind) {
 #if LANES == 16
-        case ABREAST + ROWS_KIND(1, 4):
+        case ROWS_ABREAST + ROWS_KIND(1, 4):
             return rows_grey_5_abreast;
-        case ABREAST + ROWS_KIND(3, 4):
+        case ROWS_ABREAST + ROWS_KIND(3, 4):
             return rows_colour_5_abreast;
-        case ABREAST + ROWS_KIND(16, 4):
+        case ROWS_ABREAST + ROWS_KIND(16, 4):
             return rows_sixteen_5_abreast;
 #endif
         case ROWS_KIND(1, 4):
@@ -330,7 +307,7 @@ static void conv2d_rows(const cnn_conv2d_args *a, const float *behind, const row
     int64_t point = rows_point(c, rows);
     for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
         int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
-        int64_t kind = rows_kind(g) + (c->abreast == 2 ? ABREAST : 0);
+        int64_t kind = rows_kind(g) + (c->abreast == 2 ? ROWS_ABREAST : 0);
         void (*multiply_rows)(const rows_tile *, int) = rows_tiles(kind, step > LANES);
         for (int64_t oy = 0; oy < half; oy++)
             for (int64_t part = 0; part < parts; part++) {

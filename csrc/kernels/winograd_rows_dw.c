@@ -30,38 +30,6 @@ INLINE void transform_gradients(const row_cut *c, const float *dy, int64_t rows,
     }
 }
 
-/* As outer_m, for two rows abreast. */
-typedef outer_tile outer_pairs_tile;
-INLINE void outer_pairs_m(const outer_pairs_tile *t, const int m, const int nv, const int where) {
-    vf acc[MR][NV];
-    (void)where;
-    UNROLL
-    for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
-    for (int64_t l = 0; l < t->lines; l++) {
-        const float *b = t->b + l * t->b_line;
-        for (int64_t s = 0, k = l * t->a_line; s < t->steps; s++, k += t->a_step, b += t->b_step) {
-            vf bv[NV];
-            UNROLL
-            for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
-            UNROLL
-            for (int i = 0; i < m; i++) UNROLL
-            for (int j = 0; j < nv; j++) acc[i][j] += both_rows(t->rows[i] + k) * bv[j];
-        }
-    }
-    UNROLL
-    for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) {
-        float *to = t->y + i * t->y_step + j * LANES;
-        store(to, t->accumulate ? load(to) + acc[i][j] : acc[i][j]);
-    }
-}
-#if LANES == 16
-TILES(outer_pairs, outer_pairs, 1, IN_PLACE)
-#else
-static void outer_pairs(const outer_tile *t, int m) { outer(t, m); } /* for no layer */
-#endif
-
 /* Rows of dy whose transform is taken at a time. */
 INLINE int64_t gradient_rows(const row_cut *c) {
     int64_t bytes = MOST_POINTS * c->tiles * min64(PANEL, round_up(c->window->out_c, LANES)) * (int64_t)sizeof(float);
@@ -137,10 +105,8 @@ static void conv2d_dw_rows_image(const row_cut *c, const float *x, const float *
                                     columns,
                                     step,
                                     oy > 0};
-                    if (c->abreast == 2)
-                        outer_pairs(&t, (int)(d1 - d0));
-                    else
-                        outer(&t, (int)(d1 - d0));
+                    t.abreast = c->abreast == 2;
+                    outer(&t, (int)(d1 - d0));
                 }
         }
     }
