@@ -24,6 +24,17 @@ INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
 INLINE void store(float *p, vf v) { *(vf_unaligned *)p = v; }
 INLINE vf set(float f) { return f - (vf){0}; }
 
+/* From here on v stands in a register: the compiler neither loads it anew for every use nor computes it later. */
+#if LANES == 16
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
+#elif defined(__x86_64__)
+#define IN_REGISTER(v) __asm__("" : "+x"(v))
+#elif defined(__aarch64__)
+#define IN_REGISTER(v) __asm__("" : "+w"(v))
+#else
+#define IN_REGISTER(v)
+#endif
+
 #if LANES == 8
 #define LANE_INDEX ((vi){0, 1, 2, 3, 4, 5, 6, 7})
 #endif
@@ -123,6 +134,11 @@ INLINE float sum_lanes(vf v) {
 typedef float quad __attribute__((vector_size(16)));
 typedef int32_t quad_index __attribute__((vector_size(16)));
 typedef float quad_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Eight floats, on every tier (some make two vectors of them: functions take pointers to such). */
+typedef float eight __attribute__((vector_size(32)));
+typedef int32_t eight_index __attribute__((vector_size(32)));
+typedef float eight_unaligned __attribute__((vector_size(32), aligned(4), may_alias));
 
 INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -44,7 +44,7 @@ static int64_t conv2d_rows_bands(const row_cut *c) {
 static cnn_work work_along_rows(const cnn_window *g) {
     row_cut c = cut_rows(g);
     int64_t bands = conv2d_rows_bands(&c), rows = ceil_div(g->out_h, bands);
-    int64_t room = rows_filters_size(g) + rows_band_room(&c, rows) + rows_room(&c, rows) + ROWS_PRODUCTS;
+    int64_t room = rows_filters_size(g) + rows_band_room(&c, rows) + rows_room(&c, rows) + ROWS_SUMS;
     return (cnn_work){g->batch * bands, 1, bands, (size_t)(room + LANES) * sizeof(float)};
 }
 
@@ -91,7 +91,7 @@ static void conv2d_along_rows(const cnn_conv2d_args *a, const float *behind, int
     const cnn_window *g = &a->window;
     row_cut c = cut_rows(g);
     int64_t bands = conv2d_rows_bands(&c), most = ceil_div(g->out_h, bands), *transformed = scratch;
-    float *u = (float *)scratch + LANES, *products = u + rows_filters_size(g), *v = products + ROWS_PRODUCTS;
+    float *u = (float *)scratch + LANES, *sums = u + rows_filters_size(g), *v = sums + ROWS_SUMS;
     float *room = v + rows_room(&c, most);
     if (!*transformed) transform_filters(&c, a->packed, for_dx, u);
     *transformed = 1;
@@ -101,7 +101,7 @@ static void conv2d_along_rows(const cnn_conv2d_args *a, const float *behind, int
         band in = read_band(a, n, oy - g->pad_top, rows_under(g, rows), c.wide, 1, room);
         transform_rows(&c, in, rows, v);
         conv2d_rows(a, behind, &c, v, rows, u,
-                    a->y + (n * g->out_h + oy) * g->out_w * a->sides.y_step + a->sides.y_first, products);
+                    a->y + (n * g->out_h + oy) * g->out_w * a->sides.y_step + a->sides.y_first, sums);
     }
 }
 

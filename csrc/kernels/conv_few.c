@@ -16,20 +16,15 @@ typedef struct {
     int activation;
 } few_tile;
 
-/* acc[i][j] += x[i * apart] * w[j]: one number of each of m neighbours, which lie `apart` from one another; or, two
- * abreast, two numbers. */
-INLINE void neighbours_step(vf acc[MR][NV], const float *x, const float *w, const int m, const int nv, const int apart,
-                            const int abreast) {
+/* acc[i][j] += x[i * apart] * w[j * w_step]: one number of each of m neighbours, which lie `apart` from one another. */
+INLINE void neighbours_step(vf acc[MR][NV], const float *x, const float *w, const int m, const int nv, int64_t apart,
+                            int64_t w_step) {
     vf wv[NV];
     UNROLL
-    for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+    for (int j = 0; j < nv; j++) wv[j] = load(w + j * w_step);
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++)
-        if (abreast == 2)
-            acc[i][j] += two_by_turns(x + i * apart) * wv[j];
-        else
-            acc[i][j] += x[i * apart] * wv[j];
+    for (int j = 0; j < nv; j++) acc[i][j] += x[i * apart] * wv[j];
 }
 
 /* `apart`: numbers of x from one pixel of the tile to the next. */
@@ -46,7 +41,7 @@ INLINE void few_m(const few_tile *t, const int m, const int nv, const int apart)
         for (int64_t k = 0; k < t->length; k++, w += nv * LANES) {
             const float *at = x + k;
             __asm__("" : "+r"(at)); /* lest the compiler carries what neighbours share over to the next k */
-            neighbours_step(acc, at, w, m, nv, apart, 1);
+            neighbours_step(acc, at, w, m, nv, apart, LANES);
         }
     if (t->activation == CNN_RELU) UNROLL
     for (int i = 0; i < m; i++) UNROLL

@@ -12,16 +12,8 @@ enum {
     IN_PLACE, /* the weights of `product` are then rows of a matrix: those ROWS_AHEAD later are asked for */
     PACKED,   /* in the order in which they are read */
     STREAMED, /* the same, but the vectors come from L2 and are asked for early */
-    ASKING,   /* and so is, at each step, a number of what is packed next */
-    ABREAST   /* in place, and two at a time: the lanes of a vector belong to the one and the other by turns */
+    ASKING    /* and so is, at each step, a number of what is packed next */
 };
-
-/* Two numbers, over and over. */
-INLINE vf two_by_turns(const float *x) {
-    int64_t both;
-    memcpy(&both, x, sizeof both);
-    return (vf)(both - (vl){0});
-}
 
 /* What one tile of `product` reads and writes. Row i's operand for run r starts at rows[i] + a_offset[r] and runs on
  * for `length` elements; its weights start at w + w_offset[r], w_step floats from one element to the next. */
@@ -104,11 +96,9 @@ typedef struct {
     int streamed;      /* the vectors come from L2 */
     const float *next; /* NULL, or a number to ask for at the first step; at the others those next_step further on */
     int64_t next_step;
-    int abreast; /* operands are pairs of numbers, and the sums of the two stand in the lanes by turns: LANES == 16 */
 } outer_tile;
 
-/* Unless `rows` are IN_PLACE or ABREAST, row i's operand lies i floats behind row 0's, so that one pointer serves all.
- */
+/* Unless `rows` are IN_PLACE, row i's operand lies i floats behind row 0's, so that one pointer serves all. */
 INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int rows) {
     vf acc[MR][NV];
     UNROLL
@@ -118,8 +108,7 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int ro
         const float *b = t->b + l * t->b_line;
         const float *row[MR];
         UNROLL
-        for (int i = 0; i < m; i++)
-            row[i] = (rows == IN_PLACE || rows == ABREAST ? t->rows[i] : t->rows[0] + i) + l * t->a_line;
+        for (int i = 0; i < m; i++) row[i] = (rows == IN_PLACE ? t->rows[i] : t->rows[0] + i) + l * t->a_line;
         const float *next = t->next;
         int64_t k = 0;
         for (int64_t s = 0; s < t->steps; s++, k += t->a_step, b += t->b_step) {
@@ -133,11 +122,7 @@ INLINE void outer_m(const outer_tile *t, const int m, const int nv, const int ro
             for (int j = 0; j < nv; j++) bv[j] = load(b + j * LANES);
             UNROLL
             for (int i = 0; i < m; i++) UNROLL
-            for (int j = 0; j < nv; j++)
-                if (rows == ABREAST)
-                    acc[i][j] += two_by_turns(row[i] + k) * bv[j];
-                else
-                    acc[i][j] += (rows == IN_PLACE ? row[i][k] : row[0][k + i]) * bv[j];
+            for (int j = 0; j < nv; j++) acc[i][j] += (rows == IN_PLACE ? row[i][k] : row[0][k + i]) * bv[j];
         }
     }
     if (t->accumulate) UNROLL
@@ -176,9 +161,6 @@ TILES(outer_1_packed, outer, 1, PACKED)
 TILES(outer_2_packed, outer, 2, PACKED)
 TILES(outer_2_streamed, outer, 2, STREAMED)
 TILES(outer_2_asking, outer, 2, ASKING)
-#if LANES == 16
-TILES(outer_1_abreast, outer, 1, ABREAST)
-#endif
 
 /* The same, where rows[0] alone is given and row i's operand lies i floats behind it. */
 static void outer_packed(const outer_tile *t, int m) {
@@ -208,12 +190,6 @@ static void product(const product_tile *t, int m) {
 }
 
 static void outer(const outer_tile *t, int m) {
-#if LANES == 16
-    if (t->abreast) {
-        outer_1_abreast(t, m);
-        return;
-    }
-#endif
     if (t->width > LANES)
         outer_2(t, m);
     else

@@ -30,6 +30,9 @@
 #endif
 
 #include "winograd.h"
+#include "winograd_rows.h"
+
+#include "sum_pixels.c"
 
 #include "conv_few.c"
 #include "winograd_rows.c"

@@ -163,6 +163,7 @@ INLINE int64_t point_step(int64_t size) { return (ceil_div(size, 16) | 1) * 16; 
     }
 TO_POINTS(to_points, vf)
 TO_POINTS(quad_to_points, quad)
+TO_POINTS(eight_to_points, eight)
 #undef TO_POINTS
 
 /* A': from n points to 2 to 7 outputs. */

@@ -1,156 +1,10 @@
-/* winograd_rows.c - Winograd along the rows of images of few channels: F(6, 3) and F(4, 5), in 8 products each.
+/* winograd_rows.c - Winograd along rows, forward and dx.
  *
- *     y[oy] = A' [ sum over ky, c of (G w[ky]) * (B' x[oy + ky]) ]
- *
- * A tile is 6 (for filters 3 wide) or 4 (5 wide) neighbours in a row of the output. Rows of x are transformed once for
- * all filter rows that meet them: a tile's operand for a point and a filter row is one run of in_c numbers.
- *
- * Filters that fill half a vector at most take two rows abreast: row r of a band and the one half a band below, number
- * by number side by side.
+ * Where registers are many, those of a few tiles hold the sums of all points, of which outputs are made in place; with
+ * few, a point's sums are made for more tiles and vectors at once and go through memory.
  */
 
-/* How rows are cut. */
-typedef struct {
-    const cnn_window *window;
-    int64_t outputs, tiles; /* of a tile, in a row */
-    int64_t wide;           /* pixels of x under a row of tiles */
-    int64_t apart, line;    /* numbers in a transformed row: from one tile to the next, in all */
-    int64_t depth;          /* numbers that a product sums */
-    int64_t abreast;        /* rows that a vector holds: 1 or 2 */
-} row_cut;
-
-/* A tile's channels stand in quads; of one channel, transformed at every place of the row, every so many-th counts. */
-INLINE int64_t rows_apart(int64_t in_c, int64_t outputs) { return in_c == 1 ? outputs : round_up(in_c, 4); }
-
-/* Layers that rows_tiles has tiles for. */
-#define ROWS_KIND(in_c, outputs) ((in_c) * 8 + (outputs))
-#define ROWS_ABREAST             256 /* added for tiles of two rows */
-
-static int64_t rows_kind(const cnn_window *g) { return ROWS_KIND(g->in_c, MOST_POINTS + 1 - g->k_w); }
-
-/* Rows that a vector holds. There are tiles for two where vectors are long and few filters of 5x5 common, in LeNets. */
-static int64_t rows_abreast(const cnn_window *g) {
-    int64_t kind = rows_kind(g);
-    int suits = kind == ROWS_KIND(1, 4) || kind == ROWS_KIND(3, 4) || kind == ROWS_KIND(16, 4);
-    return LANES == 16 && suits && g->out_c <= LANES / 2 ? 2 : 1;
-}
-
-static row_cut cut_rows(const cnn_window *g) {
-    int64_t outputs = MOST_POINTS + 1 - g->k_w, tiles = ceil_div(g->out_w, outputs);
-    int64_t apart = rows_apart(g->in_c, outputs), line = tiles * apart;
-    if (g->in_c == 1) line = round_up(line, LANES);
-    int64_t wide = tiles * outputs + g->k_w - 1;
-    return (row_cut){g, outputs, tiles, wide, apart, line, g->k_h * g->in_c, rows_abreast(g)};
-}
-
-/* Whether rows of this layer are taken so: tiles that there are, that sum enough, and that rows fill. */
-static int rows_suit(const cnn_window *g) {
-    int64_t kind = rows_kind(g);
-    return g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 &&
-           (kind == ROWS_KIND(3, 6) || kind == ROWS_KIND(1, 4) || kind == ROWS_KIND(3, 4) || kind == ROWS_KIND(6, 4) ||
-            kind == ROWS_KIND(16, 4)) &&
-           g->k_h * g->in_c > 4 && g->out_w > MOST_OUTPUTS;
-}
-
-/* Lines of the transform of a band of so many rows of the output, their floats, and floats from point to point. */
-INLINE int64_t rows_lines(const row_cut *c, int64_t rows) { return ceil_div(rows, c->abreast) + c->window->k_h - 1; }
-INLINE int64_t rows_line(const row_cut *c) { return c->line * c->abreast; }
-INLINE int64_t rows_point(const row_cut *c, int64_t rows) { return point_step(rows_lines(c, rows) * rows_line(c)); }
-
-/* Floats of a padded band under so many rows (it is read a little past its end), and of its transform. */
-INLINE int64_t rows_band_room(const row_cut *c, int64_t rows) {
-    return rows_under(c->window, rows) * c->wide * c->window->in_c + c->line + 8 * c->window->in_c + LANES;
-}
-INLINE int64_t rows_room(const row_cut *c, int64_t rows) { return MOST_POINTS * rows_point(c, rows); }
-
-/* Half of two vectors, from lane `first` on, number by number side by side; and one of the two out of such a vector. */
-INLINE vf side_by_side(vf a, vf b, const int first) {
-    vi index;
-    UNROLL
-    for (int i = 0; i < LANES; i++) index[i] = first + i / 2 + i % 2 * LANES;
-    return __builtin_shuffle(a, b, index);
-}
-INLINE vf one_side(vf both, const int side) {
-    vi index;
-    UNROLL
-    for (int i = 0; i < LANES; i++) index[i] = 2 * i % LANES + side;
-    return __builtin_shuffle(both, index);
-}
-
-/* A line of one channel, transformed at every place: to[point][place], or with its numbers beside those of `below`. */
-INLINE void transform_line(const float *x, const float *below, int64_t places, float *to, int64_t point) {
-    for (int64_t i = 0; i < places; i += LANES) {
-        vf d[MOST_POINTS], points[MOST_POINTS], others[MOST_POINTS];
-        UNROLL
-        for (int k = 0; k < MOST_POINTS; k++) d[k] = load(x + i + k);
-        to_points(d, points, MOST_POINTS);
-        if (!below) UNROLL
-        for (int p = 0; p < MOST_POINTS; p++) store(to + p * point + i, points[p]);
-        else {
-            UNROLL
-            for (int k = 0; k < MOST_POINTS; k++) d[k] = load(below + i + k);
-            to_points(d, others, MOST_POINTS);
-            UNROLL
-            for (int p = 0; p < MOST_POINTS; p++) {
-                float *at = to + p * point + 2 * i;
-                store(at, side_by_side(points[p], others[p], 0));
-                store(at + LANES, side_by_side(points[p], others[p], LANES / 2));
-            }
-        }
-    }
-}
-
-/* One tile of a line of channels: to[point][channel], or beside those of `below`. */
-INLINE void transform_channels(const float *x, const float *below, int64_t in_c, float *to, int64_t point) {
-    for (int64_t i = 0; i < in_c; i += 4) {
-        quad d[MOST_POINTS], points[MOST_POINTS], others[MOST_POINTS];
-        UNROLL
-        for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const quad_unaligned *)(x + k * in_c + i);
-        quad_to_points(d, points, MOST_POINTS);
-        if (!below) UNROLL
-        for (int p = 0; p < MOST_POINTS; p++) *(quad_unaligned *)(to + p * point + i) = points[p];
-        else {
-            UNROLL
-            for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const quad_unaligned *)(below + k * in_c + i);
-            quad_to_points(d, others, MOST_POINTS);
-            UNROLL
-            for (int p = 0; p < MOST_POINTS; p++) {
-                quad_unaligned *at = (quad_unaligned *)(to + p * point + 2 * i);
-                at[0] = __builtin_shuffle(points[p], others[p], (quad_index){0, 4, 1, 5});
-                at[1] = __builtin_shuffle(points[p], others[p], (quad_index){2, 6, 3, 7});
-            }
-        }
-    }
-}
-
-/* v[point][line][rows_line] of the padded band under `rows` rows. */
-INLINE void transform_lines(const row_cut *c, band x, int64_t rows, float *v, const int abreast) {
-    int64_t in_c = c->window->in_c, point = rows_point(c, rows), last = rows_under(c->window, rows) - 1;
-    int64_t lines = rows_lines(c, rows), half = lines + 1 - c->window->k_h;
-    for (int64_t r = 0; r < lines; r++, v += c->line * abreast) {
-        const float *from = x.rows + r * x.row_step;
-        const float *below = abreast == 2 ? x.rows + min64(r + half, last) * x.row_step : NULL;
-        if (in_c == 1)
-            transform_line(from, below, c->line, v, point);
-        else
-            for (int64_t t = 0; t < c->tiles; t++) {
-                int64_t at = t * c->outputs * in_c;
-                transform_channels(from + at, abreast == 2 ? below + at : NULL, in_c, v + t * c->apart * abreast,
-                                   point);
-            }
-    }
-}
-
-static void transform_rows(const row_cut *c, band x, int64_t rows, float *v) {
-    if (c->abreast == 2)
-        transform_lines(c, x, rows, v, 2);
-    else
-        transform_lines(c, x, rows, v, 1);
-}
-
-/* ---- forward -------------------------------------------------------------------------------------------------- */
-
-/* Filters as the products read them, u[panel][point][k_h][in_c][PANEL], twice side by side for two rows abreast; from
+/* Filters as the products read them, u[vector][k_h][in_c][point][LANES], twice side by side for two rows abreast; from
  * those of conv2d_pack (or conv2d_pack_dx, whose filter rows are to be met from the last to the first). */
 INLINE int64_t rows_filters_size(const cnn_window *g) {
     return MOST_POINTS * g->k_h * g->in_c * round_up(g->out_c, LANES);
@@ -158,186 +12,242 @@ INLINE int64_t rows_filters_size(const cnn_window *g) {
 
 static void transform_filters(const row_cut *c, const float *packed, int upside_down, float *u) {
     const cnn_window *g = c->window;
-    for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
-        int64_t step = panel_step(min64(PANEL, g->out_c - f0));
-        const float *from = packed + f0 * g->k_w * c->depth;
-        float *to = u + f0 * MOST_POINTS * c->depth;
-        for (int64_t ky = 0; ky < g->k_h; ky++)
-            for (int64_t i = 0; i < g->in_c * step; i += LANES) {
-                vf taps[MOST_TAPS], points[MOST_POINTS];
-                for (int64_t kx = 0; kx < g->k_w; kx++)
-                    taps[kx] = load(from + ((upside_down ? g->k_h - 1 - ky : ky) * g->k_w + kx) * g->in_c * step + i);
-                if (g->k_w == 3)
-                    filter_to_points(taps, points, 3);
-                else
-                    filter_to_points(taps, points, 5);
-                for (int64_t p = 0; p < MOST_POINTS; p++)
-                    store(to + (p * g->k_h + ky) * g->in_c * step + i,
-                          c->abreast == 2 ? side_by_side(points[p], points[p], 0) : points[p]);
-            }
+    for (int64_t f = 0; f < g->out_c; f += LANES, u += MOST_POINTS * c->depth * LANES) {
+        int64_t f0 = f / PANEL * PANEL, step = panel_step(min64(PANEL, g->out_c - f0));
+        const float *from = packed + f0 * g->k_w * c->depth + (f - f0);
+        for (int64_t d = 0; d < c->depth; d++) {
+            int64_t ky = d / g->in_c, in = d % g->in_c, row = upside_down ? g->k_h - 1 - ky : ky;
+            vf taps[MOST_TAPS], points[MOST_POINTS];
+            for (int64_t kx = 0; kx < g->k_w; kx++) taps[kx] = load(from + ((row * g->k_w + kx) * g->in_c + in) * step);
+            if (g->k_w == 3)
+                filter_to_points(taps, points, 3);
+            else
+                filter_to_points(taps, points, 5);
+            for (int64_t p = 0; p < MOST_POINTS; p++)
+                store(u + (d * MOST_POINTS + p) * LANES,
+                      c->abreast == 2 ? side_by_side(points[p], points[p], 0) : points[p]);
+        }
     }
 }
 
-/* The products of m tiles of a row, for all points: products[point][tile][nv * LANES]. */
+/* Neighbouring tiles and vectors of channels that are taken together, and room for the sums of their points. */
+#if ALL_POINTS_AT_ONCE
+enum { ROWS_TILES = 3, ROWS_VECTORS = 1, ROWS_SUMS = 0 };
+#else
+enum { ROWS_TILES = MR, ROWS_VECTORS = NV, ROWS_SUMS = MOST_POINTS * MR * NV * LANES };
+#endif
+
+/* Tiles that follow each other in transformed lines, and some vectors of their channels. */
 typedef struct {
     const float *v, *u;
-    int64_t point, line, runs; /* v's steps, filter rows */
-    float *products;
-    coming outputs; /* where they will go */
+    int64_t line, runs, filters; /* v's step, filter rows, u's step from one vector to the next */
+    vf b[ROWS_VECTORS], least;   /* bias; the least that an output may be */
+    int plainly;                 /* vectors are whole, and nothing else is to be asked about outputs */
+    tile_store store_as;
+    int64_t channels;            /* to write */
+    float *y[ROWS_TILES];        /* where each tile's outputs go */
+    int64_t columns[ROWS_TILES]; /* and how many these are */
+    const float *end;            /* of the band's outputs, in which */
+    int64_t below;               /* a row lies so many floats before the one abreast */
+    const float *all, *behind;   /* a ReLU's outputs, or NULL, that stand in it as y does in `all` */
+    float *sums;                 /* room for ROWS_SUMS */
 } rows_tile;
 
-INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind) {
-    const int in_c = kind % ROWS_ABREAST / 8, abreast = kind >= ROWS_ABREAST ? 2 : 1;
-    const int apart = rows_apart(in_c, kind % 8) * abreast;
-    float *to = t->products;
-    coming outputs = t->outputs;
-    const float *u = t->u;
-    for (int64_t p = 0; p < MOST_POINTS; p++, to += m * nv * LANES) {
-        vf acc[MR][NV];
-        const float *v = t->v + p * t->point;
-        ask(&outputs);
+/* Outputs of the sums of a tile's points, not computed before its turn: no register is left over. */
+INLINE void tile_outputs(vf *sums, vf *out, const int outputs) {
+    UNROLL
+    for (int p = 0; p < MOST_POINTS; p++) IN_REGISTER(sums[p]);
+    from_points(sums, out, MOST_POINTS, outputs);
+}
+
+/* Writes vector j of the tiles i0 and on, given the sums of their points. */
+INLINE void write_plainly(const rows_tile *t, vf sums[][MOST_POINTS], int64_t i0, int64_t j, const int m,
+                          const int outputs) {
+    const int64_t y_step = t->store_as.y_step;
+    const vf least = t->least;
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        float *y = t->y[i0 + i] + j * LANES;
+        int64_t columns = t->columns[i0 + i];
+        vf out[MOST_OUTPUTS];
+        tile_outputs(sums[i], out, outputs);
         UNROLL
-        for (int i = 0; i < m; i++) UNROLL
-        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
-        for (int64_t ky = 0; ky < t->runs; ky++, v += t->line, u += in_c * nv * LANES) {
-            if (in_c <= 6) UNROLL
-            for (int k = 0; k < in_c; k++)
-                neighbours_step(acc, v + k * abreast, u + k * nv * LANES, m, nv, apart, abreast);
-            else for (int k = 0; k < in_c; k++)
-                neighbours_step(acc, v + k * abreast, u + k * nv * LANES, m, nv, apart, abreast);
-        }
-        UNROLL
-        for (int i = 0; i < m; i++) UNROLL
-        for (int j = 0; j < nv; j++) store(to + (i * nv + j) * LANES, acc[i][j]);
+        for (int s = 0; s < outputs; s++, y += y_step)
+            if (s < columns) store(y, vmax(least, out[s]));
     }
 }
 
-TILES(rows_1_grey_5, rows, 1, ROWS_KIND(1, 4))
-TILES(rows_2_grey_5, rows, 2, ROWS_KIND(1, 4))
-TILES(rows_1_colour_5, rows, 1, ROWS_KIND(3, 4))
-TILES(rows_2_colour_5, rows, 2, ROWS_KIND(3, 4))
-TILES(rows_1_colour_3, rows, 1, ROWS_KIND(3, 6))
-TILES(rows_2_colour_3, rows, 2, ROWS_KIND(3, 6))
-TILES(rows_1_six_5, rows, 1, ROWS_KIND(6, 4))
-TILES(rows_2_six_5, rows, 2, ROWS_KIND(6, 4))
-TILES(rows_1_sixteen_5, rows, 1, ROWS_KIND(16, 4))
-TILES(rows_2_sixteen_5, rows, 2, ROWS_KIND(16, 4))
-#if LANES == 16
-TILES(rows_grey_5_abreast, rows, 1, ROWS_ABREAST + ROWS_KIND(1, 4))
-TILES(rows_colour_5_abreast, rows, 1, ROWS_ABREAST + ROWS_KIND(3, 4))
-TILES(rows_sixteen_5_abreast, rows, 1, ROWS_ABREAST + ROWS_KIND(16, 4))
-#endif
-
-static void (*rows_tiles(int64_t kind, int two_vectors))(const rows_tile *, int) {
-    switch (kind) {
-#if LANES == 16
-        case ROWS_ABREAST + ROWS_KIND(1, 4):
-            return rows_grey_5_abreast;
-        case ROWS_ABREAST + ROWS_KIND(3, 4):
-            return rows_colour_5_abreast;
-        case ROWS_ABREAST + ROWS_KIND(16, 4):
-            return rows_sixteen_5_abreast;
-#endif
-        case ROWS_KIND(1, 4):
-            return two_vectors ? rows_2_grey_5 : rows_1_grey_5;
-        case ROWS_KIND(3, 4):
-            return two_vectors ? rows_2_colour_5 : rows_1_colour_5;
-        case ROWS_KIND(3, 6):
-            return two_vectors ? rows_2_colour_3 : rows_1_colour_3;
-        case ROWS_KIND(6, 4):
-            return two_vectors ? rows_2_six_5 : rows_1_six_5;
-        default:
-            return two_vectors ? rows_2_sixteen_5 : rows_1_sixteen_5;
+/* Writes vector j of tile i, whatever is to be asked about its outputs. */
+INLINE void write_part(const rows_tile *t, const vf *out, int64_t i, int64_t j, const int outputs, const int abreast) {
+    int64_t channels = min64(LANES, t->channels - j * LANES);
+    UNROLL
+    for (int side = 0; side < abreast; side++) {
+        float *y = t->y[i] + j * LANES + side * t->below;
+        vf one[MOST_OUTPUTS];
+        if (side && y >= t->end) break;
+        UNROLL
+        for (int s = 0; s < outputs; s++) one[s] = abreast == 2 ? one_side(out[s], side) : out[s];
+        write_outputs(&t->store_as, one, y, t->behind ? t->behind + (y - t->all) : NULL, t->columns[i], channels,
+                      outputs, 0);
+        activate_outputs(&t->store_as, y, t->columns[i], channels);
     }
 }
+#define WRITE_PART(outputs, abreast)                                                                          \
+    static __attribute__((noinline)) void write_part_##outputs##_##abreast(const rows_tile *t, const vf *out, \
+                                                                           int64_t i, int64_t j) {            \
+        write_part(t, out, i, j, outputs, abreast);                                                           \
+    }
+WRITE_PART(4, 1)
+WRITE_PART(6, 1)
+#if LANES == 16
+WRITE_PART(4, 2)
+#else
+#define write_part_4_2 write_part_4_1 /* none stand abreast */
+#endif
 
-/* Writes `columns` outputs of a tile from m[point][m_step], channels f0 and on. */
-INLINE void write_tile_row(const cnn_conv2d_args *a, float *y, const float *behind, int64_t columns, int64_t f0,
-                           int64_t width, const float *m, int64_t m_step, const int outputs) {
-    tile_store store_as = {a->sides.y_step, a->accumulate, a->activation};
-    int plainly = stores_plainly(&store_as, columns, outputs);
-    for (int64_t j = 0; j < width; j += LANES) {
-        int64_t n = min64(LANES, width - j);
-        const float *masked = behind ? behind + j : NULL;
-        vf points[MOST_POINTS], out[MOST_OUTPUTS];
-        UNROLL
-        for (int p = 0; p < MOST_POINTS; p++) points[p] = load(m + p * m_step + j);
-        if (a->b) points[1] += load_n(a->b + f0 + j, n);
-        from_points(points, out, MOST_POINTS, outputs);
-        if (plainly && n == LANES)
-            write_outputs(&store_as, out, y + j, masked, columns, n, outputs, 1);
+/* The same as write_plainly, whatever is to be asked. */
+INLINE void write_carefully(const rows_tile *t, vf sums[][MOST_POINTS], int64_t i0, int64_t j, const int m,
+                            const int outputs, const int abreast) {
+    vf out[ROWS_TILES][MOST_OUTPUTS];
+    UNROLL
+    for (int i = 0; i < m; i++) tile_outputs(sums[i], out[i], outputs);
+    for (int i = 0; i < m; i++)
+        if (outputs == 6)
+            write_part_6_1(t, out[i], i0 + i, j);
+        else if (abreast == 1)
+            write_part_4_1(t, out[i], i0 + i, j);
         else
-            write_outputs(&store_as, out, y + j, masked, columns, n, outputs, 0);
-    }
-    activate_outputs(&store_as, y, columns, width);
+            write_part_4_2(t, out[i], i0 + i, j);
 }
 
-/* The same for two rows abreast, of which the second lies `below` floats behind the first; 0: outside the image. */
-static __attribute__((noinline)) void write_tile_rows(const cnn_conv2d_args *a, float *y, const float *behind,
-                                                      int64_t below, int64_t columns, const float *m, int64_t m_step) {
-    enum { OUTPUTS = 4 };
-    tile_store store_as = {a->sides.y_step, a->accumulate, a->activation};
-    int64_t width = a->window.out_c;
-    vf points[MOST_POINTS], out[MOST_OUTPUTS], one[MOST_OUTPUTS], b = a->b ? load_n(a->b, width) : (vf){0};
+#if ALL_POINTS_AT_ONCE
+
+INLINE void rows_m(const rows_tile *t, const int m, const int nv UNUSED, const int kind) {
+    const int in_c = kind % ROWS_ABREAST / 8, outputs = kind % 8, abreast = kind >= ROWS_ABREAST ? 2 : 1;
+    const int64_t point = rows_point(in_c, abreast), apart = MOST_POINTS * point;
+    vf sums[ROWS_TILES][MOST_POINTS];
     UNROLL
-    for (int p = 0; p < MOST_POINTS; p++) points[p] = load(m + p * m_step);
-    points[1] += side_by_side(b, b, 0);
-    from_points(points, out, MOST_POINTS, OUTPUTS);
-    UNROLL
-    for (int side = 0; side < 2; side++) {
-        if (side == 1 && !below) break;
+    for (int i = 0; i < m; i++) UNROLL
+    for (int p = 0; p < MOST_POINTS; p++) sums[i][p] = p == 1 ? t->b[0] : (vf){0};
+    const float *v = t->v, *u = t->u;
+    for (int64_t ky = 0; ky < t->runs; ky++, v += t->line)
+        for (int k = 0; k < in_c; k++, u += MOST_POINTS * LANES) UNROLL
+    for (int p = 0; p < MOST_POINTS; p++) {
+        const float *at = v + p * point + k * abreast;
+        vf filter = load(u + p * LANES);
+        IN_REGISTER(filter);
         UNROLL
-        for (int s = 0; s < OUTPUTS; s++) one[s] = one_side(out[s], side);
-        write_outputs(&store_as, one, y, behind, columns, width, OUTPUTS, 0);
-        activate_outputs(&store_as, y, columns, width);
-        y += below;
-        if (behind) behind += below;
+        for (int i = 0; i < m; i++)
+            if (abreast == 2)
+                sums[i][p] += two_by_turns(at + i * apart) * filter;
+            else
+                sums[i][p] += at[i * apart] * filter;
     }
+    if (t->plainly && abreast == 1)
+        write_plainly(t, sums, 0, 0, m, outputs);
+    else
+        write_carefully(t, sums, 0, 0, m, outputs, abreast);
 }
+#else
+INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind) {
+    const int in_c = kind / 8, outputs = kind % 8;
+    const int64_t point = rows_point(in_c, 1), apart = MOST_POINTS * point;
+    for (int p = 0; p < MOST_POINTS; p++) {
+        vf acc[MR][NV];
+        const float *v = t->v + p * point, *u = t->u + p * LANES;
+        UNROLL
+        for (int i = 0; i < m; i++) UNROLL
+        for (int j = 0; j < nv; j++) acc[i][j] = p == 1 ? t->b[j] : (vf){0};
+        for (int64_t ky = 0; ky < t->runs; ky++, v += t->line)
+            for (int k = 0; k < in_c; k++, u += MOST_POINTS * LANES)
+                neighbours_step(acc, v + k, u, m, nv, apart, t->filters);
+        UNROLL
+        for (int i = 0; i < m; i++) UNROLL
+        for (int j = 0; j < nv; j++) store(t->sums + ((i * nv + j) * MOST_POINTS + p) * LANES, acc[i][j]);
+    }
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < nv; j++) {
+            vf sums[1][MOST_POINTS];
+            UNROLL
+            for (int p = 0; p < MOST_POINTS; p++) sums[0][p] = load(t->sums + ((i * nv + j) * MOST_POINTS + p) * LANES);
+            if (t->plainly)
+                write_plainly(t, sums, i, j, 1, outputs);
+            else
+                write_carefully(t, sums, i, j, 1, outputs, 1);
+        }
+}
+#endif
 
-/* Floats that the products of one call of rows_m take. */
-#define ROWS_PRODUCTS (MOST_POINTS * MR * PANEL)
+#define ROWS_CASE(m, nv, kind)                                             \
+    case m:                                                                \
+        if (m <= ROWS_TILES) rows_m(t, m <= ROWS_TILES ? m : 1, nv, kind); \
+        break;
+#define ROWS_OF(name, kind, nv)                                                 \
+    static __attribute__((noinline)) void name(const rows_tile *t, int64_t m) { \
+        switch (m) {                                                            \
+            ROWS_CASE(1, nv, kind)                                              \
+            ROWS_CASE(2, nv, kind)                                              \
+            ROWS_CASE(3, nv, kind)                                              \
+            ROWS_CASE(4, nv, kind)                                              \
+            ROWS_CASE(5, nv, kind)                                              \
+            ROWS_CASE(6, nv, kind)                                              \
+        }                                                                       \
+    }
+#define ROWS(name, kind)                                     \
+    ROWS_OF(rows_##name##_1, kind, 1)                        \
+    ROWS_OF(rows_##name##_2, kind, ROWS_VECTORS)             \
+    static void rows_##name(const rows_tile *t, int64_t m) { \
+        if (ROWS_VECTORS == 2 && t->channels > LANES)        \
+            rows_##name##_2(t, m);                           \
+        else                                                 \
+            rows_##name##_1(t, m);                           \
+    }
+_Static_assert(ROWS_TILES <= 6 && ROWS_VECTORS <= 2, "ROWS lists the tiles and vectors that are taken together");
+EACH_ROWS_KIND(ROWS)
+
+static void (*rows_tiles(int64_t kind))(const rows_tile *, int64_t) {
+#define TILES_OF(name, of_kind) \
+    if (kind == (of_kind)) return rows_##name;
+    EACH_ROWS_KIND(TILES_OF)
+#undef TILES_OF
+    return NULL;
+}
 
 /* Writes `rows` rows of the output, y [rows][out_w][y_step], from transformed rows v and filters u; where `behind` is
  * given, a ReLU's outputs that stand as all of a->y do, 0 where they are not above 0. */
 static void conv2d_rows(const cnn_conv2d_args *a, const float *behind, const row_cut *c, const float *v, int64_t rows,
-                        const float *u, float *y, float *products) {
+                        const float *u, float *y, float *sums) {
     const cnn_window *g = &a->window;
-    int64_t parts = ceil_div(c->tiles, MR), y_step = a->sides.y_step, half = ceil_div(rows, c->abreast);
-    int64_t point = rows_point(c, rows);
-    for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
-        int64_t width = min64(PANEL, g->out_c - f0), step = panel_step(width);
-        int64_t kind = rows_kind(g) + (c->abreast == 2 ? ROWS_ABREAST : 0);
-        void (*multiply_rows)(const rows_tile *, int) = rows_tiles(kind, step > LANES);
-        for (int64_t oy = 0; oy < half; oy++)
-            for (int64_t part = 0; part < parts; part++) {
-                int64_t t0 = tile_begin(c->tiles, parts, part), t1 = tile_begin(c->tiles, parts, part + 1);
-                rows_tile t = {v + oy * rows_line(c) + t0 * c->apart * c->abreast,
-                               u + f0 * MOST_POINTS * c->depth,
-                               point,
-                               rows_line(c),
-                               g->k_h,
-                               products,
-                               {0}};
-                float *row = y + oy * g->out_w * y_step + f0;
-                if (!is_near(row, products)) {
-                    int64_t first = t0 * c->outputs, last = min64(t1 * c->outputs, g->out_w);
-                    t.outputs = (coming){row + first * y_step, y_step, last - first, width, 0};
-                    spread(&t.outputs, MOST_POINTS);
-                }
-                multiply_rows(&t, (int)(t1 - t0));
-                int64_t below = oy + half < rows ? half * g->out_w * y_step : 0;
-                for (int64_t i = t0; i < t1; i++) {
-                    float *to = row + i * c->outputs * y_step;
-                    int64_t columns = min64(c->outputs, g->out_w - i * c->outputs), m_step = (t1 - t0) * step;
-                    const float *from = products + (i - t0) * step, *masked = behind ? behind + (to - a->y) : NULL;
-                    if (c->abreast == 2)
-                        write_tile_rows(a, to, masked, below, columns, from, m_step);
-                    else if (c->outputs == 6)
-                        write_tile_row(a, to, masked, columns, f0, width, from, m_step, 6);
-                    else
-                        write_tile_row(a, to, masked, columns, f0, width, from, m_step, 4);
-                }
+    int64_t half = ceil_div(rows, c->abreast), y_step = a->sides.y_step, y_row = g->out_w * y_step;
+    int64_t filters = c->depth * MOST_POINTS * LANES;
+    int bounded_below = a->activation == CNN_LINEAR || a->activation == CNN_RELU, near = is_near(y, u);
+    void (*multiply_rows)(const rows_tile *, int64_t) = rows_tiles(rows_kind_of(c));
+    rows_tile t = {v, u, c->line, g->k_h, filters};
+    t.least = set(least_of(bounded_below ? a->activation : CNN_LINEAR));
+    t.store_as = (tile_store){y_step, a->accumulate, a->activation};
+    t.end = y + rows * y_row, t.below = half * y_row;
+    t.all = a->y, t.behind = behind, t.sums = sums;
+    t.v = v;
+    float *row = y;
+    for (int64_t left = half * c->tiles, x = 0, m; left > 0; left -= m, t.v += m * c->apart) {
+        m = min64(ROWS_TILES, left);
+        for (int64_t i = 0; i < m; i++) {
+            t.y[i] = row + x * y_step, t.columns[i] = min64(c->outputs, g->out_w - x);
+            if (!near) /* for the same place in the next row */
+                ask(&(coming){t.y[i] + y_row, y_step, t.columns[i], g->out_c, t.columns[i]});
+            x += c->outputs;
+            if (x >= g->out_w) x = 0, row += y_row;
+        }
+        t.u = u;
+        for (int64_t f = 0; f < g->out_c; f += ROWS_VECTORS * LANES, t.u += ROWS_VECTORS * filters) {
+            t.channels = min64(ROWS_VECTORS * LANES, g->out_c - f);
+            t.plainly = c->abreast == 1 && t.channels % LANES == 0 && !behind && !a->accumulate && bounded_below;
+            for (int j = 0; j < ROWS_VECTORS; j++) {
+                vf b = a->b ? load_n(a->b + f + j * LANES, max64(0, min64(LANES, t.channels - j * LANES))) : (vf){0};
+                t.b[j] = c->abreast == 2 ? side_by_side(b, b, 0) : b;
             }
+            multiply_rows(&t, m);
+            for (int64_t i = 0; i < m; i++) t.y[i] += ROWS_VECTORS * LANES;
+        }
     }
 }
