@@ -121,6 +121,13 @@ INLINE vf choose(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (v
 /* The gradient behind a ReLU with output y; a NaN in y does not stop it. */
 INLINE vf behind_relu(vf y, vf dy) { return choose(~(y <= 0), dy, set(0)); }
 
+/* Half of two vectors, from lane `first` on, number by number side by side. */
+INLINE vf side_by_side(vf a, vf b, const int first) {
+    vi index;
+    for (int i = 0; i < LANES; i++) index[i] = first + i / 2 + i % 2 * LANES;
+    return __builtin_shuffle(a, b, index);
+}
+
 /* The sum of the lanes, halves added to halves: one fixed tree. */
 INLINE float sum_lanes(vf v) {
     float lane[LANES];

@@ -4,6 +4,8 @@
 #define AHEAD      512 /* floats between what is asked for and what is read */
 #define ROWS_AHEAD 64  /* the same in rows of a matrix, of which a strip is read */
 
+#define L2_ROWS_AHEAD 32 /* where they come from L2 */
+
 /* Whether memory is a thread's own, in which a plan keeps what one call leaves for the next: it lies in front of the
  * call's scratch (bindings/program.pxi). */
 #define OWN_BYTES (4 << 20)
@@ -31,6 +33,30 @@ INLINE void ask(coming *c) {
 
 /* Spreads them over so many calls. */
 INLINE void spread(coming *c, int64_t calls) { c->share = ceil_div(c->rows, max64(1, calls)); }
+
+/* Lines that a loop asks for while it computes, one at each step: many at once would fill the queue of what is on its
+ * way and hold up the loop. A piece is PIECE lines, one behind another. */
+enum { PIECE = 16, MOST_PIECES = 32 };
+typedef struct {
+    const float *piece[MOST_PIECES];
+    int64_t count;
+} pieces;
+
+/* Moves what ask() would ask for into the pieces of a loop of so many steps; what has no place there is asked for. */
+INLINE void ask_in_pieces(coming *c, pieces *p, int64_t steps) {
+    int64_t rows = min64(c->share, c->rows), row_floats = c->length;
+    int64_t most = min64(MOST_PIECES, steps / PIECE);
+    coming now = {c->row, c->step, rows, c->length, rows};
+    c->row += rows * c->step, c->rows -= rows;
+    if (c->step == c->length) row_floats *= rows, rows = min64(rows, 1);
+    int64_t each = ceil_div(row_floats, PIECE * CACHE_LINE);
+    if (p->count + rows * each > most) {
+        ask(&now);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t k = 0; k < each; k++) p->piece[p->count++] = now.row + i * now.step + k * PIECE * CACHE_LINE;
+}
 
 INLINE void ask_lines(const float *at, const int floats) {
     for (int i = 0; i < floats; i += CACHE_LINE) __builtin_prefetch(at + i);

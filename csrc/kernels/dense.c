@@ -1,19 +1,21 @@
 /* dense.c - dense layers forward, dx and dw, on the same tiles as convolution.
  *
- * A block of one operand is packed into panels that stay in L2. Forward and dx read the other in place, a tile's rows
- * after another's, dw packs a tile's share of it; the panels stream past each tile. Where rows are few, forward reads
- * both in place: what is met so seldom does not repay packing.
+ * A block of one operand is packed into panels that stay in L2, or stays there as it is. Forward and dx read the other
+ * in place, a tile's rows after another's, dw packs a tile's share of it; the panels stream past each tile. Where rows
+ * are few, forward reads both in place: what is met so seldom does not repay packing.
  */
 
 #define BLOCK_COLUMNS 256                            /* of a task; more where there are few rows */
 #define BLOCK_ROWS    256                            /* of a task; cnncore/ops/dense.py counts tasks by these */
 #define BLOCK_FLOATS  (LANES == 16 ? 131072 : 65536) /* of packed weights, which should stay in L2 */
 #define FEWEST_PARTS  8                              /* that a small layer is cut into, for the threads to share */
-#define BLOCK_DEPTH   512   /* at most summed before a tile moves on: its rows should stay in L1 */
-#define FEW_ROWS      64    /* up to which weights, read once, cost more than the arithmetic: they are not packed */
-#define FEW_FLOATS    32768 /* of weights in place: ROWS_AHEAD rows or more, so that the next block is asked for */
-#define ONE_SET       1024  /* floats between addresses that share a set of L1 */
-#define ROW_STEP      (BLOCK_DEPTH + CACHE_LINE) /* from one copied row to the next: they spread over the sets */
+#define BLOCK_DEPTH   512 /* at most summed before a tile moves on: its rows should stay in L1 */
+#define FEW_ROWS      64  /* up to which weights, read once, cost more than the arithmetic: they are not packed */
+/* Up to so many weights of a row stay in L2 where they are: a block of rows fills its sets. */
+#define UNITS_IN_PLACE (LANES == 16 ? 512 : 0)
+#define FEW_FLOATS     32768 /* of weights in place: ROWS_AHEAD rows or more, so that the next block is asked for */
+#define ONE_SET        1024  /* floats between addresses that share a set of L1 */
+#define ROW_STEP       (BLOCK_DEPTH + CACHE_LINE) /* from one copied row to the next: they spread over the sets */
 
 /* ---- rows times panels ---------------------------------------------------------------------------------------- */
 
@@ -23,6 +25,7 @@ typedef struct {
     int64_t a_step, rows, depth;
     const float *w;
     int64_t w_step; /* from row to row of w in place; 0: panel p is packed at w + p * PANEL * depth */
+    int streamed;   /* panels come from L2, past each tile of rows; 0: rows do, past each panel, from memory */
     float *y;       /* [rows][y_step] */
     int64_t y_step, columns;
     const float *b;      /* NULL, or [columns]: added first */
@@ -33,7 +36,8 @@ typedef struct {
 } dense_block;
 
 /* Multiplies rows [first, last), which stand at `a`, a_step apart, by the panel of column u. */
-INLINE void multiply_tile_of(dense_block *d, const float *a, int64_t a_step, int64_t first, int64_t last, int64_t u) {
+INLINE void multiply_tile_of(dense_block *d, const float *a, int64_t a_step, int64_t first, int64_t last, int64_t u,
+                             coming *rows) {
     static const int64_t no_offset[1] = {0};
     int64_t width = min64(PANEL, d->columns - u);
     float *y = d->y + first * d->y_step + u, *to[MR];
@@ -51,7 +55,7 @@ INLINE void multiply_tile_of(dense_block *d, const float *a, int64_t a_step, int
                       d->accumulate,
                       d->relu ? CNN_RELU : CNN_LINEAR,
                       d->behind ? behind : NULL,
-                      !d->w_step};
+                      d->streamed};
     for (int64_t i = 0; i < last - first; i++) {
         row[i] = a + i * a_step;
         to[i] = y + i * d->y_step;
@@ -62,7 +66,13 @@ INLINE void multiply_tile_of(dense_block *d, const float *a, int64_t a_step, int
         ask(&(coming){y + PANEL, d->y_step, last - first, PANEL, last - first});
     else
         ask_to_write(y, d->y_step, last - first);
-    ask(&d->next);
+    pieces meanwhile;
+    meanwhile.count = 0;
+    /* Steps of shorter vectors are too short for more loads; one vector has no loop that asks. */
+    int64_t steps = d->streamed && LANES == 16 && width > LANES ? d->depth : 0;
+    ask_in_pieces(rows, &meanwhile, steps);
+    ask_in_pieces(&d->next, &meanwhile, steps);
+    t.coming = &meanwhile;
     product(&t, (int)(last - first));
 }
 
@@ -73,16 +83,15 @@ static coming rows_after(const dense_block *d, int64_t tile, int64_t tiles) {
     return (coming){from, d->a_step, tile_begin(d->rows, tiles, next + 1) - first, d->depth, 0};
 }
 
-/* Multiplies all rows by all panels: packed ones stream past each tile of rows, of w in place each is met once. Rows
- * that meet in one set of L1 would drive each other out while panels stream: they are copied, and asked for a tile
- * before. */
+/* Multiplies all rows by all panels. Rows that meet in one set of L1 would drive each other out while panels stream:
+ * they are copied, and asked for a tile before. */
 static void multiply(dense_block *d) {
     int64_t tiles = ceil_div(d->rows, MR), panels = ceil_div(d->columns, PANEL);
-    int copied = d->a_step % ONE_SET == 0 && d->w_step == 0;
+    int copied = d->a_step % ONE_SET == 0 && d->streamed;
     coming rows = {0};
     spread(&d->next, tiles * panels);
     for (int64_t i = 0; i < tiles * panels; i++) {
-        int64_t tile = d->w_step ? i % tiles : i / panels, panel = d->w_step ? i / tiles : i % panels;
+        int64_t tile = d->streamed ? i / panels : i % tiles, panel = d->streamed ? i % panels : i / tiles;
         int64_t first = tile_begin(d->rows, tiles, tile), last = tile_begin(d->rows, tiles, tile + 1);
         const float *a = d->a + first * d->a_step;
         if (copied && panel == 0) {
@@ -91,39 +100,56 @@ static void multiply(dense_block *d) {
             rows = rows_after(d, tile, tiles);
             spread(&rows, panels);
         }
-        ask(&rows);
-        multiply_tile_of(d, copied ? d->copy : a, copied ? ROW_STEP : d->a_step, first, last, panel * PANEL);
+        multiply_tile_of(d, copied ? d->copy : a, copied ? ROW_STEP : d->a_step, first, last, panel * PANEL, &rows);
     }
 }
 
 /* ---- transposing ---------------------------------------------------------------------------------------------- */
 
-/* to[u * step + i] = from[i * units + u] for 4 rows i and 4 columns u. */
-INLINE void transpose4(const float *from, int64_t units, float *to, int64_t step) {
-    quad a = *(const quad_unaligned *)from, b = *(const quad_unaligned *)(from + units);
-    quad c = *(const quad_unaligned *)(from + 2 * units), d = *(const quad_unaligned *)(from + 3 * units);
-    quad ac_low = __builtin_shuffle(a, c, (quad_index){0, 4, 1, 5});
-    quad ac_high = __builtin_shuffle(a, c, (quad_index){2, 6, 3, 7});
-    quad bd_low = __builtin_shuffle(b, d, (quad_index){0, 4, 1, 5});
-    quad bd_high = __builtin_shuffle(b, d, (quad_index){2, 6, 3, 7});
-    *(quad_unaligned *)to = __builtin_shuffle(ac_low, bd_low, (quad_index){0, 4, 1, 5});
-    *(quad_unaligned *)(to + step) = __builtin_shuffle(ac_low, bd_low, (quad_index){2, 6, 3, 7});
-    *(quad_unaligned *)(to + 2 * step) = __builtin_shuffle(ac_high, bd_high, (quad_index){0, 4, 1, 5});
-    *(quad_unaligned *)(to + 3 * step) = __builtin_shuffle(ac_high, bd_high, (quad_index){2, 6, 3, 7});
+#define ADDRESS(p) \
+    __asm__("" : "+r"(p)) /* lest the compiler keeps one for every row, for which registers are too few */
+
+/* Makes rows columns. */
+INLINE void transpose_vectors(vf *rows) {
+    vf turned[LANES];
+    UNROLL
+    for (int round = LANES; round > 1; round /= 2) {
+        UNROLL
+        for (int i = 0; i < LANES / 2; i++) {
+            turned[2 * i] = side_by_side(rows[i], rows[i + LANES / 2], 0);
+            turned[2 * i + 1] = side_by_side(rows[i], rows[i + LANES / 2], LANES / 2);
+        }
+        UNROLL
+        for (int i = 0; i < LANES; i++) rows[i] = turned[i];
+    }
 }
 
 /* to[u][step] = from[i][u] for `width` rows i and `depth` columns u, zeros after them. */
 static void transpose(const float *from, int64_t units, int64_t depth, int64_t width, float *to, int64_t step) {
-    int64_t i4 = width / 4 * 4, u4 = depth / 4 * 4;
-    for (int64_t i = 0; i < i4; i += 4) {
-        for (int64_t u = 0; u < u4; u += 4) transpose4(from + i * units + u, units, to + u * step + i, step);
-        for (int64_t u = u4; u < depth; u++)
-            for (int64_t r = i; r < i + 4; r++) to[u * step + r] = from[r * units + u];
-    }
-    for (int64_t u = 0; u < depth; u++) {
-        for (int64_t i = i4; i < width; i++) to[u * step + i] = from[i * units + u];
-        for (int64_t i = width; i < step; i++) to[u * step + i] = 0;
-    }
+    for (int64_t u = 0; u < depth; u += LANES)
+        for (int64_t i = 0; i < step; i += LANES) {
+            int64_t some = min64(LANES, depth - u);
+            const float *corner = from + i * units + u;
+            float *turned = to + u * step + i;
+            vf rows[LANES];
+            if (some == LANES && i + LANES <= width) {
+                UNROLL
+                for (int r = 0; r < LANES; r++, corner += units) {
+                    rows[r] = load(corner);
+                    ADDRESS(corner);
+                }
+                transpose_vectors(rows);
+                UNROLL
+                for (int r = 0; r < LANES; r++, turned += step) {
+                    store(turned, rows[r]);
+                    ADDRESS(turned);
+                }
+                continue;
+            }
+            for (int r = 0; r < LANES; r++) rows[r] = i + r < width ? load_n(corner + r * units, some) : (vf){0};
+            transpose_vectors(rows);
+            for (int r = 0; r < some; r++) store(turned + r * step, rows[r]);
+        }
 }
 
 /* ---- forward -------------------------------------------------------------------------------------------------- */
@@ -160,6 +186,7 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
                          depth,
                          a->w + k * a->units + u0,
                          a->units,
+                         a->batch > FEW_ROWS,
                          y + n0 * a->units + u0,
                          a->units,
                          u1 - u0,
@@ -169,12 +196,14 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
                          relu && k + depth_block >= k1,
                          packed + BLOCK_FLOATS,
                          {0}};
-        if (a->batch > FEW_ROWS) {
+        if (d.streamed) {
             int64_t next = max64(0, min64(depth_block, k1 - k - depth));
+            d.next = (coming){a->w + (k + depth) * a->units + u0, a->units, next, u1 - u0, 0};
+        }
+        if (d.streamed && a->units > UNITS_IN_PLACE) {
             pack_columns(d.w, a->units, depth, u1 - u0, packed);
             d.w = packed;
             d.w_step = 0;
-            d.next = (coming){a->w + (k + depth) * a->units + u0, a->units, next, u1 - u0, 0};
         }
         multiply(&d);
     }
@@ -296,6 +325,7 @@ KERNEL_RUN(dense_dx) {
                 depth,
                 packed,
                 0,
+                1,
                 a->dx + first,
                 a->depth,
                 columns,

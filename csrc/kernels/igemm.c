@@ -12,7 +12,8 @@ enum {
     IN_PLACE, /* the weights of `product` are then rows of a matrix: those ROWS_AHEAD later are asked for */
     PACKED,   /* in the order in which they are read */
     STREAMED, /* the same, but the vectors come from L2 and are asked for early */
-    ASKING    /* and so is, at each step, a number of what is packed next */
+    ASKING,   /* and so is, at each step, a number of what is packed next */
+    IN_L2     /* rows of a matrix that come from L2: those L2_ROWS_AHEAD later are asked for */
 };
 
 /* What one tile of `product` reads and writes. Row i's operand for run r starts at rows[i] + a_offset[r] and runs on
@@ -28,8 +29,9 @@ typedef struct {
     int accumulate;  /* to what y holds, which is read last: it may come from far */
     int activation;
     const float *const
-        *behind;  /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
-    int streamed; /* the weights are a panel that comes from L2 */
+        *behind;          /* NULL, or a row of a ReLU's outputs for each row: 0 is written where they are not above 0 */
+    int streamed;         /* the weights come from L2 */
+    const pieces *coming; /* where they do: NULL, or what is asked for meanwhile */
 } product_tile;
 
 /* acc[i][j] from b or y, or zero. */
@@ -47,7 +49,23 @@ INLINE void finish(float *to, vf v, int64_t width, int j) {
         store_n(to + j * LANES, v, left);
 }
 
+/* One element of each row of `product`, times its vectors. */
+INLINE void product_step(vf acc[MR][NV], const float *const *row, int64_t k, const float *w, int64_t w_step,
+                         const int m, const int nv, const int weights) {
+    vf wv[NV];
+    if (weights == STREAMED) ask_ahead(w, nv * LANES);
+    if (weights == IN_PLACE) ask_lines(w + ROWS_AHEAD * w_step, nv * LANES);
+    if (weights == IN_L2) ask_lines(w + L2_ROWS_AHEAD * w_step, nv * LANES);
+    UNROLL
+    for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
+    UNROLL
+    for (int i = 0; i < m; i++) UNROLL
+    for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
+}
+
 INLINE void product_m(const product_tile *t, const int m, const int nv, const int weights) {
+    const int asks = weights == STREAMED || weights == IN_L2;
+    int64_t w_step = weights == IN_PLACE || weights == IN_L2 ? t->w_step : nv * LANES;
     vf acc[MR][NV];
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
@@ -57,16 +75,15 @@ INLINE void product_m(const product_tile *t, const int m, const int nv, const in
         const float *row[MR];
         UNROLL
         for (int i = 0; i < m; i++) row[i] = t->rows[i] + t->a_offset[r];
-        for (int64_t k = 0; k < t->length; k++, w += weights == IN_PLACE ? t->w_step : nv * LANES) {
-            vf wv[NV];
-            if (weights == STREAMED) ask_ahead(w, nv * LANES);
-            if (weights == IN_PLACE) ask_lines(w + ROWS_AHEAD * t->w_step, nv * LANES);
-            UNROLL
-            for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
-            UNROLL
-            for (int i = 0; i < m; i++) UNROLL
-            for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
+        int64_t k = 0;
+        for (int64_t piece = 0; asks && t->coming && piece < t->coming->count; piece++) {
+            const float *next = t->coming->piece[piece];
+            for (int64_t i = 0; i < PIECE; i++, k++, w += w_step, next += CACHE_LINE) {
+                __builtin_prefetch(next, 0, 2);
+                product_step(acc, row, k, w, w_step, m, nv, weights);
+            }
         }
+        for (; k < t->length; k++, w += w_step) product_step(acc, row, k, w, w_step, m, nv, weights);
     }
     if (t->accumulate) UNROLL
     for (int i = 0; i < m; i++) UNROLL
@@ -153,6 +170,7 @@ _Static_assert(MR <= 12 && NV == 2, "TILES lists the rows and vectors that a til
 TILES(product_1, product, 1, PACKED)
 TILES(product_2, product, 2, PACKED)
 TILES(product_2_streamed, product, 2, STREAMED)
+TILES(product_2_in_l2, product, 2, IN_L2)
 TILES(product_1_in_place, product, 1, IN_PLACE)
 TILES(product_2_in_place, product, 2, IN_PLACE)
 TILES(outer_1, outer, 1, IN_PLACE)
@@ -177,7 +195,9 @@ static void outer_packed(const outer_tile *t, int m) {
 #define PANEL (NV * LANES) /* columns of a whole tile */
 
 static void product(const product_tile *t, int m) {
-    if (t->streamed && t->width > LANES)
+    if (t->streamed && t->width > LANES && t->w_step != PANEL)
+        product_2_in_l2(t, m);
+    else if (t->streamed && t->width > LANES)
         product_2_streamed(t, m);
     else if (t->w_step == PANEL && t->width > LANES)
         product_2(t, m);

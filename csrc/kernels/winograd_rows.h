@@ -89,13 +89,7 @@ INLINE vf two_by_turns(const float *x) {
     return (vf)(both - (vl){0});
 }
 
-/* Half of two vectors, from lane `first` on, number by number side by side; and one of the two out of such a vector. */
-INLINE vf side_by_side(vf a, vf b, const int first) {
-    vi index;
-    UNROLL
-    for (int i = 0; i < LANES; i++) index[i] = first + i / 2 + i % 2 * LANES;
-    return __builtin_shuffle(a, b, index);
-}
+/* One of the two out of a vector that two stand side by side in. */
 INLINE vf one_side(vf both, const int side) {
     vi index;
     UNROLL
