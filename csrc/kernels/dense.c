@@ -343,6 +343,10 @@ KERNEL_RUN(dense_dx) {
 
 #define DW_SAMPLES 256 /* summed before a tile moves on: its share of x should stay in L1 */
 
+/* Tiles whose shares of x are packed at once, and the floats of one, with what its last store spills over. */
+#define TILES_PACKED (LANES == 16 ? 11 : 8)
+#define PACKED_X     (MR * DW_SAMPLES + LANES)
+
 /* How many samples of dy stay packed while all tasks meet them. */
 static int64_t dw_resident(const cnn_dense_dw_args *a) {
     int64_t blocks = BLOCK_FLOATS / (DW_SAMPLES * round_up(max64(1, a->units), PANEL));
@@ -350,36 +354,41 @@ static int64_t dw_resident(const cnn_dense_dw_args *a) {
 }
 
 KERNEL_WORK(dense_dw) {
-    size_t packed_x = MR * DW_SAMPLES + LANES, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
+    size_t packed_x = TILES_PACKED * PACKED_X, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
     return (cnn_work){max64(1, ceil_div(a->depth, a->rows)), 1, 0, (packed_x + packed_dy) * sizeof(float)};
 }
 
-/* packed[n][MR] = x[n][i] for a tile's rows i. */
+/* packed[tile][n][MR] = x[n][i] for the rows i of some tiles, which are to be read once: their lines come from far, and
+ * would meet in a few sets of L2. */
 static void pack_samples(const float *x, int64_t depth, int64_t samples, int64_t rows, float *packed) {
-    for (int64_t n = 0; n < samples; n++, x += depth, packed += MR) {
-        if (rows == MR && n + 1 < samples)
-            for (int64_t i = 0; i < MR; i += LANES) /* what spills over is overwritten by the next sample */
-                store(packed + i, load(x + i));
-        else
-            memcpy(packed, x, (size_t)rows * sizeof(float));
-    }
+    for (int64_t n = 0; n < samples; n++, x += depth)
+        for (int64_t first = 0; first < rows; first += MR) {
+            float *to = packed + first / MR * PACKED_X + n * MR;
+            if (first + MR <= rows && n + 1 < samples)
+                for (int64_t i = 0; i < MR; i += LANES) /* what spills over is overwritten by the next sample */
+                    store(to + i, load(x + first + i));
+            else
+                memcpy(to, x + first, (size_t)min64(MR, rows - first) * sizeof(float));
+        }
 }
 
 /* Adds samples [n0, n0 + samples) to rows [k0, k0 + rows) of dw. */
 static void dw_block(const cnn_dense_dw_args *a, int64_t k0, int64_t rows, int64_t n0, int64_t samples,
                      const float *packed_dy, float *packed) {
     for (int64_t k = k0; k < k0 + rows; k += MR) {
-        const float *row[1] = {packed};
-        int64_t m = min64(MR, k0 + rows - k);
-        pack_samples(a->x + n0 * a->depth + k, a->depth, samples, m, packed);
+        int64_t m = min64(MR, k0 + rows - k), tile = (k - k0) / MR % TILES_PACKED;
+        const float *row[1] = {packed + tile * PACKED_X};
+        if (tile == 0)
+            pack_samples(a->x + n0 * a->depth + k, a->depth, samples, min64(TILES_PACKED * MR, k0 + rows - k), packed);
         for (int64_t u = 0; u < a->units; u += PANEL) {
             int64_t width = min64(PANEL, a->units - u), step = panel_step(width);
             float *dw = a->dw + k * a->units + u;
             outer_tile t = {
                 row, MR, 0, step, 0, samples, 1, packed_dy + u * samples, dw, a->units, width, a->accumulate || n0 > 0,
                 1};
-            if (u == 0) { /* the last element of the next tile's: the line of the first has just been read */
-                t.next = a->x + n0 * a->depth + k + 2 * MR - 1;
+            if (u == 0) { /* a line of each sample of the tiles that are packed next */
+                t.next = a->x + n0 * a->depth + k - tile * MR + TILES_PACKED * MR +
+                         min64(tile * CACHE_LINE, TILES_PACKED * MR - 1);
                 t.next_step = a->depth;
             }
             ask_to_write(dw, a->units, m);
