@@ -227,27 +227,33 @@ static void conv2d_rows(const cnn_conv2d_args *a, const float *behind, const row
     t.store_as = (tile_store){y_step, a->accumulate, a->activation};
     t.end = y + rows * y_row, t.below = half * y_row;
     t.all = a->y, t.behind = behind, t.sums = sums;
-    t.v = v;
-    float *row = y;
-    for (int64_t left = half * c->tiles, x = 0, m; left > 0; left -= m, t.v += m * c->apart) {
-        m = min64(ROWS_TILES, left);
-        for (int64_t i = 0; i < m; i++) {
-            t.y[i] = row + x * y_step, t.columns[i] = min64(c->outputs, g->out_w - x);
-            if (!near) /* for the same place in the next row */
-                ask(&(coming){t.y[i] + y_row, y_step, t.columns[i], g->out_c, t.columns[i]});
-            x += c->outputs;
-            if (x >= g->out_w) x = 0, row += y_row;
-        }
-        t.u = u;
-        for (int64_t f = 0; f < g->out_c; f += ROWS_VECTORS * LANES, t.u += ROWS_VECTORS * filters) {
-            t.channels = min64(ROWS_VECTORS * LANES, g->out_c - f);
-            t.plainly = c->abreast == 1 && t.channels % LANES == 0 && !behind && !a->accumulate && bounded_below;
-            for (int j = 0; j < ROWS_VECTORS; j++) {
-                vf b = a->b ? load_n(a->b + f + j * LANES, max64(0, min64(LANES, t.channels - j * LANES))) : (vf){0};
-                t.b[j] = c->abreast == 2 ? side_by_side(b, b, 0) : b;
+    /* Near, a vector of channels goes through all rows, under the same filters; far, memory is met in its order. */
+    int64_t at_once = near ? ROWS_VECTORS * LANES : g->out_c;
+    for (int64_t f0 = 0; f0 < g->out_c; f0 += at_once) {
+        t.v = v;
+        float *row = y;
+        for (int64_t left = half * c->tiles, x = 0, m; left > 0; left -= m, t.v += m * c->apart) {
+            m = min64(ROWS_TILES, left);
+            for (int64_t i = 0; i < m; i++) {
+                t.y[i] = row + x * y_step + f0, t.columns[i] = min64(c->outputs, g->out_w - x);
+                if (!near) /* for the same place in the next row */
+                    ask(&(coming){t.y[i] + y_row, y_step, t.columns[i], g->out_c, t.columns[i]});
+                x += c->outputs;
+                if (x >= g->out_w) x = 0, row += y_row;
             }
-            multiply_rows(&t, m);
-            for (int64_t i = 0; i < m; i++) t.y[i] += ROWS_VECTORS * LANES;
+            t.u = u + f0 / LANES * filters;
+            for (int64_t f = f0; f < min64(f0 + at_once, g->out_c); f += ROWS_VECTORS * LANES) {
+                t.channels = min64(ROWS_VECTORS * LANES, g->out_c - f);
+                t.plainly = c->abreast == 1 && t.channels % LANES == 0 && !behind && !a->accumulate && bounded_below;
+                for (int j = 0; j < ROWS_VECTORS; j++) {
+                    int64_t n = max64(0, min64(LANES, t.channels - j * LANES));
+                    vf b = a->b ? load_n(a->b + f + j * LANES, n) : (vf){0};
+                    t.b[j] = c->abreast == 2 ? side_by_side(b, b, 0) : b;
+                }
+                multiply_rows(&t, m);
+                for (int64_t i = 0; i < m; i++) t.y[i] += ROWS_VECTORS * LANES;
+                t.u += ROWS_VECTORS * filters;
+            }
         }
     }
 }
