@@ -58,6 +58,22 @@ static __attribute__((noinline)) void transform_gradient_row(const tiling *t, co
 #undef TRANSFORM
 }
 
+/* db[width] (+)= the sum of all gradients of a block's tiles: at the point 1 of both axes a tile's transform is a sum.
+ */
+static void sum_tiles(const tiling *t, const tile_block *b, const float *z, int64_t width, float *db, int accumulate) {
+    int64_t step = panel_step(width);
+    const float *from = z + (t->points + 1) * point_step(b->tiles * step);
+    vf sum[NV] = {0};
+    if (step == LANES)
+        sum_vectors(from, b->tiles, step, sum, 1);
+    else
+        sum_vectors(from, b->tiles, step, sum, NV);
+    for (int64_t j = 0; j < width; j += LANES) {
+        int64_t n = min64(LANES, width - j);
+        store_n(db + j, accumulate ? load_n(db + j, n) + sum[j / LANES] : sum[j / LANES], n);
+    }
+}
+
 /* ---- products --------------------------------------------------------------------------------------------------- */
 
 INLINE void gradient_tile(const float *v, int64_t wide, int64_t tiles, const float *z, float *sums, int64_t columns,
@@ -182,9 +198,6 @@ KERNEL_RUN(winograd_dw) {
         int first = n0 % a->images_per_slot == 0;
         float *partial = a->partial + slot * (taps + 1) * g->out_c;
         n1 = min64(min64(n0 + images_together(&t), last), end);
-        for (int64_t n = n0; n < n1; n++) /* in one go, which brings near what comes from far */
-            sum_pixels(a->dy + n * g->out_h * g->out_w * g->out_c, g->out_h * g->out_w, g->out_c,
-                       partial + taps * g->out_c, !first || n > n0);
         int64_t all = (n1 - n0) * down, blocks = ceil_div(all, most);
         for (int64_t i = 0; i < blocks; i++) {
             tile_block block =
@@ -194,10 +207,17 @@ KERNEL_RUN(winograd_dw) {
             meanwhile far = {
                 pixels_of_rows(&t, row, after, a->x, g->in_h, g->in_w, g->in_c, g->in_c, panels, scratch),
                 pixels_of_rows(&t, row, after, a->dy, g->out_h, g->out_w, g->out_c, g->out_c, panels, scratch)};
+            if (n0 == begin && i == 0) { /* of the first block all is asked for at once, or each tile would wait */
+                coming now =
+                    pixels_of_rows(&t, block.first, row, a->dy, g->out_h, g->out_w, g->out_c, g->out_c, 1, scratch);
+                now.share = now.rows;
+                ask(&now);
+            }
             for (int64_t r = 0; r < block.rows; r++) transform_row(&t, &block, r, a->x, g->in_c, zeros, v);
             for (int64_t f0 = 0; f0 < g->out_c; f0 += PANEL) {
                 int64_t width = min64(PANEL, g->out_c - f0);
                 for (int64_t r = 0; r < block.rows; r++) transform_gradient_row(&t, &block, r, a->dy, f0, width, z);
+                sum_tiles(&t, &block, z, width, partial + taps * g->out_c + f0, !first || i > 0);
                 multiply_gradients(&t, &block, v, z, panel_step(width), sums + f0, columns, !first || i > 0, &far);
             }
         }
