@@ -44,7 +44,7 @@ static int64_t conv2d_rows_bands(const row_cut *c) {
 static cnn_work work_along_rows(const cnn_window *g) {
     row_cut c = cut_rows(g);
     int64_t bands = conv2d_rows_bands(&c), rows = ceil_div(g->out_h, bands);
-    int64_t room = rows_filters_size(g) + rows_band_room(&c, rows) + rows_room(&c, rows) + ROWS_SUMS;
+    int64_t room = rows_filters_room(g) + rows_band_room(&c, rows) + rows_room(&c, rows) + ROWS_SUMS;
     return (cnn_work){g->batch * bands, 1, bands, (size_t)(room + LANES) * sizeof(float)};
 }
 
@@ -91,9 +91,9 @@ static void conv2d_along_rows(const cnn_conv2d_args *a, const float *behind, int
     const cnn_window *g = &a->window;
     row_cut c = cut_rows(g);
     int64_t bands = conv2d_rows_bands(&c), most = ceil_div(g->out_h, bands), *transformed = scratch;
-    float *u = (float *)scratch + LANES, *sums = u + rows_filters_size(g), *v = sums + ROWS_SUMS;
+    float *u = (float *)scratch + LANES, *sums = u + rows_filters_room(g), *v = sums + ROWS_SUMS;
     float *room = v + rows_room(&c, most);
-    if (!*transformed) transform_filters(&c, a->packed, for_dx, u);
+    if (!*transformed) transform_filters(&c, a->packed, for_dx, a->b, u);
     *transformed = 1;
     for (int64_t task = begin; task < end; task++) {
         int64_t n = task / bands, i = task % bands;

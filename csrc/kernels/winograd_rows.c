@@ -5,13 +5,20 @@
  */
 
 /* Filters as the products read them, u[vector][k_h][in_c][point][LANES], twice side by side for two rows abreast; from
- * those of conv2d_pack (or conv2d_pack_dx, whose filter rows are to be met from the last to the first). */
+ * those of conv2d_pack (or conv2d_pack_dx, whose filter rows are to be met from the last to the first). Behind them
+ * stands the bias, zeros where b is NULL. */
 INLINE int64_t rows_filters_size(const cnn_window *g) {
     return MOST_POINTS * g->k_h * g->in_c * round_up(g->out_c, LANES);
 }
+INLINE int64_t rows_filters_room(const cnn_window *g) { return rows_filters_size(g) + round_up(g->out_c, PANEL); }
 
-static void transform_filters(const row_cut *c, const float *packed, int upside_down, float *u) {
+static void transform_filters(const row_cut *c, const float *packed, int upside_down, const float *b, float *u) {
     const cnn_window *g = c->window;
+    float *bias = u + rows_filters_size(g);
+    for (int64_t f = 0; f < round_up(g->out_c, PANEL); f += LANES) {
+        vf some = b ? load_n(b + min64(f, g->out_c), max64(0, min64(LANES, g->out_c - f))) : (vf){0};
+        store(bias + f, c->abreast == 2 ? side_by_side(some, some, 0) : some);
+    }
     for (int64_t f = 0; f < g->out_c; f += LANES, u += MOST_POINTS * c->depth * LANES) {
         int64_t f0 = f / PANEL * PANEL, step = panel_step(min64(PANEL, g->out_c - f0));
         const float *from = packed + f0 * g->k_w * c->depth + (f - f0);
@@ -41,10 +48,11 @@ enum { ROWS_TILES = MR, ROWS_VECTORS = NV, ROWS_SUMS = MOST_POINTS * MR * NV * L
 typedef struct {
     const float *v, *u;
     int64_t line, runs, filters; /* v's step, filter rows, u's step from one vector to the next */
-    vf b[ROWS_VECTORS], least;   /* bias; the least that an output may be */
+    const float *b;              /* bias */
+    vf least;                    /* that an output may be */
     int plainly;                 /* vectors are whole, and nothing else is to be asked about outputs */
     tile_store store_as;
-    int64_t channels;            /* to write */
+    int64_t f, channels;         /* the first to write, and how many */
     float *y[ROWS_TILES];        /* where each tile's outputs go */
     int64_t columns[ROWS_TILES]; /* and how many these are */
     const float *end;            /* of the band's outputs, in which */
@@ -67,7 +75,7 @@ INLINE void write_plainly(const rows_tile *t, vf sums[][MOST_POINTS], int64_t i0
     const vf least = t->least;
     UNROLL
     for (int i = 0; i < m; i++) {
-        float *y = t->y[i0 + i] + j * LANES;
+        float *y = t->y[i0 + i] + t->f + j * LANES;
         int64_t columns = t->columns[i0 + i];
         vf out[MOST_OUTPUTS];
         tile_outputs(sums[i], out, outputs);
@@ -82,7 +90,7 @@ INLINE void write_part(const rows_tile *t, const vf *out, int64_t i, int64_t j, 
     int64_t channels = min64(LANES, t->channels - j * LANES);
     UNROLL
     for (int side = 0; side < abreast; side++) {
-        float *y = t->y[i] + j * LANES + side * t->below;
+        float *y = t->y[i] + t->f + j * LANES + side * t->below;
         vf one[MOST_OUTPUTS];
         if (side && y >= t->end) break;
         UNROLL
@@ -128,7 +136,7 @@ INLINE void rows_m(const rows_tile *t, const int m, const int nv UNUSED, const i
     vf sums[ROWS_TILES][MOST_POINTS];
     UNROLL
     for (int i = 0; i < m; i++) UNROLL
-    for (int p = 0; p < MOST_POINTS; p++) sums[i][p] = p == 1 ? t->b[0] : (vf){0};
+    for (int p = 0; p < MOST_POINTS; p++) sums[i][p] = p == 1 ? load(t->b) : (vf){0};
     const float *v = t->v, *u = t->u;
     for (int64_t ky = 0; ky < t->runs; ky++, v += t->line)
         for (int k = 0; k < in_c; k++, u += MOST_POINTS * LANES) UNROLL
@@ -157,7 +165,7 @@ INLINE void rows_m(const rows_tile *t, const int m, const int nv, const int kind
         const float *v = t->v + p * point, *u = t->u + p * LANES;
         UNROLL
         for (int i = 0; i < m; i++) UNROLL
-        for (int j = 0; j < nv; j++) acc[i][j] = p == 1 ? t->b[j] : (vf){0};
+        for (int j = 0; j < nv; j++) acc[i][j] = p == 1 ? load(t->b + j * LANES) : (vf){0};
         for (int64_t ky = 0; ky < t->runs; ky++, v += t->line)
             for (int k = 0; k < in_c; k++, u += MOST_POINTS * LANES)
                 neighbours_step(acc, v + k, u, m, nv, apart, t->filters);
@@ -227,6 +235,8 @@ static void conv2d_rows(const cnn_conv2d_args *a, const float *behind, const row
     t.store_as = (tile_store){y_step, a->accumulate, a->activation};
     t.end = y + rows * y_row, t.below = half * y_row;
     t.all = a->y, t.behind = behind, t.sums = sums;
+    /* Vectors up to here are whole, and nothing is to be asked about their outputs. */
+    int64_t plain = c->abreast == 1 && !behind && !a->accumulate && bounded_below ? g->out_c / LANES * LANES : 0;
     /* Near, a vector of channels goes through all rows, under the same filters; far, memory is met in its order. */
     int64_t at_once = near ? ROWS_VECTORS * LANES : g->out_c;
     for (int64_t f0 = 0; f0 < g->out_c; f0 += at_once) {
@@ -235,24 +245,16 @@ static void conv2d_rows(const cnn_conv2d_args *a, const float *behind, const row
         for (int64_t left = half * c->tiles, x = 0, m; left > 0; left -= m, t.v += m * c->apart) {
             m = min64(ROWS_TILES, left);
             for (int64_t i = 0; i < m; i++) {
-                t.y[i] = row + x * y_step + f0, t.columns[i] = min64(c->outputs, g->out_w - x);
+                t.y[i] = row + x * y_step, t.columns[i] = min64(c->outputs, g->out_w - x);
                 if (!near) /* for the same place in the next row */
                     ask(&(coming){t.y[i] + y_row, y_step, t.columns[i], g->out_c, t.columns[i]});
                 x += c->outputs;
                 if (x >= g->out_w) x = 0, row += y_row;
             }
-            t.u = u + f0 / LANES * filters;
-            for (int64_t f = f0; f < min64(f0 + at_once, g->out_c); f += ROWS_VECTORS * LANES) {
-                t.channels = min64(ROWS_VECTORS * LANES, g->out_c - f);
-                t.plainly = c->abreast == 1 && t.channels % LANES == 0 && !behind && !a->accumulate && bounded_below;
-                for (int j = 0; j < ROWS_VECTORS; j++) {
-                    int64_t n = max64(0, min64(LANES, t.channels - j * LANES));
-                    vf b = a->b ? load_n(a->b + f + j * LANES, n) : (vf){0};
-                    t.b[j] = c->abreast == 2 ? side_by_side(b, b, 0) : b;
-                }
+            for (t.f = f0; t.f < min64(f0 + at_once, g->out_c); t.f += ROWS_VECTORS * LANES) {
+                t.u = u + t.f / LANES * filters, t.b = u + rows_filters_size(g) + t.f;
+                t.channels = min64(ROWS_VECTORS * LANES, g->out_c - t.f), t.plainly = t.f + t.channels <= plain;
                 multiply_rows(&t, m);
-                for (int64_t i = 0; i < m; i++) t.y[i] += ROWS_VECTORS * LANES;
-                t.u += ROWS_VECTORS * filters;
             }
         }
     }
