@@ -173,6 +173,12 @@ KERNEL_WORK(dense) {
     return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, (BLOCK_FLOATS + MR * ROW_STEP) * sizeof(float)};
 }
 
+/* How many of a task's columns are read in place: where vectors are read whole none may reach over the end of w. */
+static int64_t columns_in_place(const cnn_dense_args *a, int64_t columns) {
+    if (a->batch > FEW_ROWS && a->units > UNITS_IN_PLACE) return 0;
+    return columns % LANES ? columns / PANEL * PANEL : columns;
+}
+
 /* Sums k in [k0, k1) for rows [n0, n1) and columns [u0, u1) into y; b and relu only where they are wanted. */
 static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t u0, int64_t u1, int64_t k0,
                           int64_t k1, int64_t depth_block, float *y, const float *b, int relu, float *packed) {
@@ -200,11 +206,16 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
             int64_t next = max64(0, min64(depth_block, k1 - k - depth));
             d.next = (coming){a->w + (k + depth) * a->units + u0, a->units, next, u1 - u0, 0};
         }
-        if (d.streamed && a->units > UNITS_IN_PLACE) {
-            pack_columns(d.w, a->units, depth, u1 - u0, packed);
-            d.w = packed;
-            d.w_step = 0;
-        }
+        int64_t in_place = columns_in_place(a, u1 - u0);
+        d.columns = in_place;
+        if (in_place) multiply(&d);
+        if (in_place == u1 - u0) continue;
+        d.columns = u1 - u0 - in_place;
+        pack_columns(d.w + in_place, a->units, depth, d.columns, packed);
+        d.w = packed;
+        d.w_step = 0;
+        d.y += in_place;
+        if (d.b) d.b += in_place;
         multiply(&d);
     }
 }
@@ -344,7 +355,7 @@ KERNEL_RUN(dense_dx) {
 #define DW_SAMPLES 256 /* summed before a tile moves on: its share of x should stay in L1 */
 
 /* Tiles whose shares of x are packed at once, and the floats of one, with what its last store spills over. */
-#define TILES_PACKED (LANES == 16 ? 11 : 8)
+#define TILES_PACKED 8
 #define PACKED_X     (MR * DW_SAMPLES + LANES)
 
 /* How many samples of dy stay packed while all tasks meet them. */

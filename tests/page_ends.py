@@ -1,0 +1,53 @@
+"""Runs layers on arrays of which each ends where a page ends, in front of a page that must not be touched.
+
+    python tests/page_ends.py TIER dense|conv2d
+"""
+import ctypes
+import mmap
+import sys
+
+import layer_checks
+import numpy as np
+from case import Case
+from cases import CASES
+from op_table import OPS
+
+from cnncore import _core
+
+CASES["dense"] = CASES["dense"] + [  # rows of weights that end in parts of vectors, before few and many samples
+    Case(f"{batch}x70x{units}", {"x": (batch, 70), "w": (70, units), "b": (units,)}, {})
+    for batch in (1, 33, 100) for units in (1, 10, 16, 20, 31, 40, 257, 300, 521)]
+
+
+class AtPageEnd:
+    """As layer_checks.Fenced: whatever is read or written behind the array ends the process."""
+
+    def __init__(self, shape, dtype="float32", value=None):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        pages = -(-size // mmap.PAGESIZE)
+        self.memory = mmap.mmap(-1, (pages + 1) * mmap.PAGESIZE)
+        everything = np.frombuffer(self.memory, np.uint8)
+        end = pages * mmap.PAGESIZE
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.mprotect(ctypes.c_void_p(everything.ctypes.data + end), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+        array = everything[end - size:end].view(dtype).reshape(shape)
+        array[...] = 0 if value is None else value
+        self.buffer = _core.Buffer.wrap(array)
+
+    def check(self):
+        pass
+
+
+def run(op, case, tier):
+    arrays = list(case.arrays().values())
+    y = layer_checks.Run(op, arrays, tier=tier).y
+    layer_checks.Run(op, arrays, np.ones(y.shape, "float32"), tier=tier)
+
+
+if __name__ == "__main__":
+    layer_checks.Fenced = AtPageEnd
+    tier, name = sys.argv[1:]
+    for case in CASES[name]:
+        print(case.id, flush=True)
+        run(OPS[name](case), case, tier)
+    print("done")
