@@ -24,6 +24,10 @@ INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
 INLINE void store(float *p, vf v) { *(vf_unaligned *)p = v; }
 INLINE vf set(float f) { return f - (vf){0}; }
 
+/* From here on the compiler knows nothing about the pointer p: neither what it has loaded there nor how p came about.
+ */
+#define FORGET(p) __asm__("" : "+r"(p))
+
 /* From here on v stands in a register: the compiler neither loads it anew for every use nor computes it later. */
 #if LANES == 16
 #define IN_REGISTER(v) __asm__("" : "+v"(v))

@@ -9,7 +9,6 @@ from layer_checks import TIERS
 SCRIPT = Path(__file__).with_name("page_ends.py")
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects pages as Linux does")
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("name", ["dense", "conv2d", "depthwise_conv2d", "conv2d_transpose"])
 def test_arrays_may_end_where_a_page_ends(name, tier):

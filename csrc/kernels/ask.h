@@ -1,10 +1,9 @@
 /* ask.h - asking for memory that will be read soon, where the CPU's own prefetcher does not see it coming. */
 
-#define CACHE_LINE 16  /* floats */
-#define AHEAD      512 /* floats between what is asked for and what is read */
-#define ROWS_AHEAD 64  /* the same in rows of a matrix, of which a strip is read */
-
-#define L2_ROWS_AHEAD 32 /* where they come from L2 */
+#define CACHE_LINE    16  /* floats */
+#define AHEAD         512 /* floats between what is asked for and what is read */
+#define ROWS_AHEAD    64  /* the same in rows of a matrix, of which a strip is read */
+#define L2_ROWS_AHEAD 32  /* where they come from L2 */
 
 /* Whether memory is a thread's own, in which a plan keeps what one call leaves for the next: it lies in front of the
  * call's scratch (bindings/program.pxi). */

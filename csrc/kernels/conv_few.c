@@ -40,7 +40,7 @@ INLINE void few_m(const few_tile *t, const int m, const int nv, const int apart)
     for (int64_t r = 0; r < t->runs; r++, x += t->x_step)
         for (int64_t k = 0; k < t->length; k++, w += nv * LANES) {
             const float *at = x + k;
-            __asm__("" : "+r"(at)); /* lest the compiler carries what neighbours share over to the next k */
+            FORGET(at); /* lest the compiler carries what neighbours share over to the next k */
             neighbours_step(acc, at, w, m, nv, apart, LANES);
         }
     if (t->activation == CNN_RELU) UNROLL

@@ -106,9 +106,6 @@ static void multiply(dense_block *d) {
 
 /* ---- transposing ---------------------------------------------------------------------------------------------- */
 
-#define ADDRESS(p) \
-    __asm__("" : "+r"(p)) /* lest the compiler keeps one for every row, for which registers are too few */
-
 /* Makes rows columns. */
 INLINE void transpose_vectors(vf *rows) {
     vf turned[LANES];
@@ -133,16 +130,17 @@ static void transpose(const float *from, int64_t units, int64_t depth, int64_t w
             float *turned = to + u * step + i;
             vf rows[LANES];
             if (some == LANES && i + LANES <= width) {
+                /* Lest the compiler keeps an address for every row, for which registers are too few. */
                 UNROLL
                 for (int r = 0; r < LANES; r++, corner += units) {
                     rows[r] = load(corner);
-                    ADDRESS(corner);
+                    FORGET(corner);
                 }
                 transpose_vectors(rows);
                 UNROLL
                 for (int r = 0; r < LANES; r++, turned += step) {
                     store(turned, rows[r]);
-                    ADDRESS(turned);
+                    FORGET(turned);
                 }
                 continue;
             }

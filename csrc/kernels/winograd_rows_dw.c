@@ -30,8 +30,8 @@ INLINE const float *rows_operand(const row_cut *c, const float *v, int64_t d, in
 /* Some rows of sums (a filter row's channel each) for one vector of channels, and half of the points: the transform of
  * dy falls apart into two such halves, so that none of it is made twice and all sums stay in registers. */
 enum { ROWS_DW = 6, ROWS_HALF = 4, ROWS_DY_BYTES = 256 * 1024 };
-#define ROWS_DY_ROW_BYTES(c) ((c)->window->out_w * (c)->window->out_c * (int64_t)sizeof(float))
-INLINE int64_t rows_dw_band_room(const row_cut *c, int64_t rows) { return 0 * c->tiles * rows; }
+INLINE int64_t gradient_row_floats(const row_cut *c) { return c->window->out_w * c->window->out_c; }
+INLINE int64_t rows_dw_band_room(const row_cut *c UNUSED, int64_t rows UNUSED) { return 0; }
 
 typedef struct {
     const rows_dw_band *band;
@@ -143,8 +143,9 @@ static void sum_rows(rows_dw_band *b) {
 /* ---- sums in memory ------------------------------------------------------------------------------------------- */
 
 enum { ROWS_DY_BYTES = 128 * 1024 }; /* of a panel of transformed dy */
-#define ROWS_DY_ROW_BYTES(c) \
-    (MOST_POINTS * (c)->tiles * min64(PANEL, round_up((c)->window->out_c, LANES)) * (int64_t)sizeof(float))
+INLINE int64_t gradient_row_floats(const row_cut *c) {
+    return MOST_POINTS * c->tiles * min64(PANEL, round_up(c->window->out_c, LANES));
+}
 INLINE int64_t rows_dw_band_room(const row_cut *c, int64_t rows) {
     return MOST_POINTS * point_step(rows * c->tiles * PANEL);
 }
@@ -205,7 +206,7 @@ static void sum_rows(rows_dw_band *b) {
 
 /* Rows of dy whose products are summed at a time. */
 INLINE int64_t gradient_rows(const row_cut *c) {
-    int64_t bytes = ROWS_DY_ROW_BYTES(c);
+    int64_t bytes = gradient_row_floats(c) * (int64_t)sizeof(float);
     int64_t rows = max64(1, min64(ROWS_DY_BYTES / bytes, c->window->out_h));
     return ceil_div(c->window->out_h, max64(1, ceil_div(c->window->out_h, rows)));
 }
