@@ -125,6 +125,21 @@ INLINE vf choose(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (v
 /* The gradient behind a ReLU with output y; a NaN in y does not stop it. */
 INLINE vf behind_relu(vf y, vf dy) { return choose(~(y <= 0), dy, set(0)); }
 
+/* One bit for each lane that is not zero; NaN is not. */
+INLINE uint32_t nonzero_lanes(vf v) {
+#if LANES == 16
+    return _mm512_cmp_ps_mask((__m512)v, (__m512)set(0), _CMP_NEQ_UQ);
+#elif LANES == 8
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps((__m256)v, (__m256)set(0), _CMP_NEQ_UQ));
+#elif defined(__x86_64__)
+    return (uint32_t)_mm_movemask_ps(_mm_cmpneq_ps((__m128)v, (__m128)set(0)));
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < LANES; i++) bits |= (uint32_t)(v[i] != 0) << i;
+    return bits;
+#endif
+}
+
 /* Half of two vectors, from lane `first` on, number by number side by side. */
 INLINE vf side_by_side(vf a, vf b, const int first) {
     vi index;

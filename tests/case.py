@@ -14,8 +14,8 @@ class Case:
         id: unique name among the op's cases.
         shapes: operand name to shape, in the order of the op's signature; None for an operand that is absent.
         options: the other arguments, by name.
-        kinds: operand name to what fills it, where that is not "normal": "positive" (0.5 and more), "mask" (bool, about
-            a quarter False), "probabilities" (rows that sum to 1), "unit" (0 to 1), or an int n (labels 0 to n - 1).
+        kinds: operand name to what fills it, where that is not "normal": "positive" (0.5 and more), "sparse" (about
+            two thirds zeros), "mask" (bool, about a quarter False), "probabilities" (rows that sum to 1), "unit" (0 to 1), or an int n (labels 0 to n - 1).
     """
 
     id: str
@@ -27,7 +27,7 @@ class Case:
     def differentiable(self):
         """Names of the operands that have a gradient, in order."""
         kinds = {name: self.kinds.get(name, "normal") for name, shape in self.shapes.items() if shape is not None}
-        return [name for name, kind in kinds.items() if kind in ("normal", "positive")]
+        return [name for name, kind in kinds.items() if kind in ("normal", "positive", "sparse")]
 
     def arrays(self, integers=False):
         """Returns operand name to array (float32, int32 or bool), the same at every call; None where absent.
@@ -52,6 +52,8 @@ def _fill(rng, shape, kind, integers):
         return rows / rows.sum(-1, keepdims=True, dtype=np.float32)
     if kind == "unit":
         return rng.random(shape, dtype=np.float32)
+    if kind == "sparse":
+        return _fill(rng, shape, "normal", integers) * (rng.random(shape) > 0.65)
     if integers:
         return rng.integers(1 if kind == "positive" else -4, 5, shape).astype(np.float32)
     values = rng.standard_normal(shape, dtype=np.float32)

@@ -4,9 +4,10 @@ from case import Case
 from conv_cases import CONV2D, CONV2D_GROUPED, CONV2D_TRANSPOSE, DEPTHWISE_CONV2D
 
 
-def _dense(batch, depth, units, bias=True):
+def _dense(batch, depth, units, bias=True, x="normal"):
     shapes = {"x": (batch, depth), "w": (depth, units), "b": (units,) if bias else None}
-    return Case(f"{batch}x{depth}_to_{units}{'' if bias else '_no_bias'}", shapes)
+    return Case(f"{batch}x{depth}_to_{units}{'' if bias else '_no_bias'}{'' if x == 'normal' else '_' + x}", shapes,
+                kinds={"x": x})
 
 
 DENSE = [
@@ -26,6 +27,10 @@ DENSE = [
     _dense(33, 129, 7),
     _dense(33, 120, 120),
     _dense(0, 5, 3),
+    _dense(65, 64, 48, x="sparse"),
+    _dense(66, 70, 131, x="sparse"),
+    _dense(130, 261, 64, bias=False, x="sparse"),
+    _dense(257, 500, 300, x="sparse"),
 ]
 
 

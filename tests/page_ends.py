@@ -15,8 +15,8 @@ from op_table import OPS
 from cnncore import _core
 
 CASES["dense"] = CASES["dense"] + [  # rows of weights that end in parts of vectors, before few and many samples
-    Case(f"{batch}x70x{units}", {"x": (batch, 70), "w": (70, units), "b": (units,)}, {})
-    for batch in (1, 33, 100) for units in (1, 10, 16, 20, 31, 40, 257, 300, 521)]
+    Case(f"{batch}x70x{units}_{x}", {"x": (batch, 70), "w": (70, units), "b": (units,)}, {}, {"x": x})
+    for batch in (1, 33, 100) for units in (1, 10, 16, 20, 31, 40, 70, 128, 257, 300, 521) for x in ("normal", "sparse")]
 
 
 class AtPageEnd:
@@ -41,7 +41,8 @@ class AtPageEnd:
 def run(op, case, tier):
     arrays = list(case.arrays().values())
     y = layer_checks.Run(op, arrays, tier=tier).y
-    layer_checks.Run(op, arrays, np.ones(y.shape, "float32"), tier=tier)
+    for dy in np.ones(y.shape, "float32"), np.arange(y.size, dtype="float32").reshape(y.shape) % 2:
+        layer_checks.Run(op, arrays, dy, tier=tier)
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ typedef struct {
     int32_t accumulate;
 } cnn_dense_dx_args;
 
-/* dw[k][u] = sum over n of x[n][k] * dy[n][u]; db[u] = sum over n of dy[n][u]. Task: `rows` rows of dw; the first task
- * also writes db. */
+/* dw[k][u] = sum over n of x[n][k] * dy[n][u]; db[u] = sum over n of dy[n][u]. Task: `rows` rows of dw, 1 to 256; the
+ * first task also writes db. */
 typedef struct {
     const float *x;  /* [batch][depth] */
     const float *dy; /* [batch][units] */

@@ -1,8 +1,9 @@
-/* dense.c - dense layers forward, dx and dw, on the same tiles as convolution.
+/* dense.c - dense layers, on the same tiles as convolution: forward, and what dense_dx.c and dense_dw.c share with it.
  *
  * A block of one operand is packed into panels that stay in L2, or stays there as it is. Forward and dx read the other
  * in place, a tile's rows after another's, dw packs a tile's share of it; the panels stream past each tile. Where rows
- * are few, forward reads both in place: what is met so seldom does not repay packing.
+ * are few, forward reads both in place: what is met so seldom does not repay packing. Where many of the numbers of x or
+ * dy are zeros, kernels/sparse_rows.c leaves them out; every task decides that by its own numbers.
  */
 
 #define BLOCK_COLUMNS 256                            /* of a task; more where there are few rows */
@@ -104,52 +105,6 @@ static void multiply(dense_block *d) {
     }
 }
 
-/* ---- transposing ---------------------------------------------------------------------------------------------- */
-
-/* Makes rows columns. */
-INLINE void transpose_vectors(vf *rows) {
-    vf turned[LANES];
-    UNROLL
-    for (int round = LANES; round > 1; round /= 2) {
-        UNROLL
-        for (int i = 0; i < LANES / 2; i++) {
-            turned[2 * i] = side_by_side(rows[i], rows[i + LANES / 2], 0);
-            turned[2 * i + 1] = side_by_side(rows[i], rows[i + LANES / 2], LANES / 2);
-        }
-        UNROLL
-        for (int i = 0; i < LANES; i++) rows[i] = turned[i];
-    }
-}
-
-/* to[u][step] = from[i][u] for `width` rows i and `depth` columns u, zeros after them. */
-static void transpose(const float *from, int64_t units, int64_t depth, int64_t width, float *to, int64_t step) {
-    for (int64_t u = 0; u < depth; u += LANES)
-        for (int64_t i = 0; i < step; i += LANES) {
-            int64_t some = min64(LANES, depth - u);
-            const float *corner = from + i * units + u;
-            float *turned = to + u * step + i;
-            vf rows[LANES];
-            if (some == LANES && i + LANES <= width) {
-                /* Lest the compiler keeps an address for every row, for which registers are too few. */
-                UNROLL
-                for (int r = 0; r < LANES; r++, corner += units) {
-                    rows[r] = load(corner);
-                    FORGET(corner);
-                }
-                transpose_vectors(rows);
-                UNROLL
-                for (int r = 0; r < LANES; r++, turned += step) {
-                    store(turned, rows[r]);
-                    FORGET(turned);
-                }
-                continue;
-            }
-            for (int r = 0; r < LANES; r++) rows[r] = i + r < width ? load_n(corner + r * units, some) : (vf){0};
-            transpose_vectors(rows);
-            for (int r = 0; r < some; r++) store(turned + r * step, rows[r]);
-        }
-}
-
 /* ---- forward -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -161,14 +116,19 @@ static dense_blocks forward_blocks(const cnn_dense_args *a) {
     int few = a->batch <= FEW_ROWS;
     int64_t most = few ? FEW_FLOATS / ROWS_AHEAD : BLOCK_COLUMNS, floats = few ? FEW_FLOATS : BLOCK_FLOATS;
     int64_t rows = ceil_div(a->batch, BLOCK_ROWS), panels = ceil_div(a->units, PANEL);
-    int64_t columns = max64(ceil_div(a->units, most), min64(panels, ceil_div(FEWEST_PARTS, max64(1, rows * a->slots))));
+    int64_t columns = ceil_div(a->units, most);
+    int64_t parts = ceil_div(FEWEST_PARTS, max64(1, rows * columns * a->slots));
+    rows = max64(rows, min64(rows * parts, a->batch / FEW_ROWS));
+    parts = ceil_div(FEWEST_PARTS, max64(1, rows * columns * a->slots));
+    columns = max64(columns, min64(panels, columns * parts));
     int64_t width = min64(a->units, round_up(ceil_div(a->units, max64(1, columns)), PANEL));
     return (dense_blocks){rows, columns, min64(BLOCK_DEPTH, floats / round_up(max64(1, width), PANEL) / LANES * LANES)};
 }
 
 KERNEL_WORK(dense) {
     dense_blocks blocks = forward_blocks(a);
-    return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, (BLOCK_FLOATS + MR * ROW_STEP) * sizeof(float)};
+    size_t floats = (size_t)max64(BLOCK_FLOATS + MR * ROW_STEP, SPARSE_ROOM);
+    return (cnn_work){blocks.rows * blocks.columns * a->slots, 1, 0, floats * sizeof(float)};
 }
 
 /* How many of a task's columns are read in place: where vectors are read whole none may reach over the end of w. */
@@ -177,38 +137,58 @@ static int64_t columns_in_place(const cnn_dense_args *a, int64_t columns) {
     return columns % LANES ? columns / PANEL * PANEL : columns;
 }
 
-/* Sums k in [k0, k1) for rows [n0, n1) and columns [u0, u1) into y; b and relu only where they are wanted. */
-static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64_t u0, int64_t u1, int64_t k0,
-                          int64_t k1, int64_t depth_block, float *y, const float *b, int relu, float *packed) {
+/* Rows [n0, n1) and columns [u0, u1) of y, summed over k in [k0, k1). */
+typedef struct {
+    int64_t n0, n1, u0, u1, k0, k1;
+    float *y;
+    const float *b; /* NULL where a slot's sums are wanted alone */
+    int relu;
+} dense_part;
+
+static dense_part forward_part(const cnn_dense_args *a, dense_blocks blocks, int64_t task) {
+    int64_t panels = ceil_div(a->units, PANEL), rows = task % blocks.rows, block = task / blocks.rows;
+    int64_t columns = block % blocks.columns, slot = block / blocks.columns;
+    return (dense_part){tile_begin(a->batch, blocks.rows, rows),
+                        tile_begin(a->batch, blocks.rows, rows + 1),
+                        tile_begin(panels, blocks.columns, columns) * PANEL,
+                        min64(tile_begin(panels, blocks.columns, columns + 1) * PANEL, a->units),
+                        tile_begin(a->depth, a->slots, slot),
+                        tile_begin(a->depth, a->slots, slot + 1),
+                        a->slots == 1 ? a->y : a->partial + slot * a->batch * a->units,
+                        a->slots == 1 ? a->b : NULL,
+                        a->slots == 1 && a->activation == CNN_RELU};
+}
+
+static void forward_full(const cnn_dense_args *a, dense_part p, int64_t depth_block, float *packed) {
     /* Blocks as even as can be. */
-    depth_block = max64(LANES, round_up(ceil_div(k1 - k0, max64(1, ceil_div(k1 - k0, depth_block))), LANES));
-    for (int64_t k = k0; k < k1 || k == k0; k += depth_block) {
-        int64_t depth = min64(depth_block, k1 - k);
-        dense_block d = {a->x + n0 * a->depth + k,
+    depth_block = max64(LANES, round_up(ceil_div(p.k1 - p.k0, max64(1, ceil_div(p.k1 - p.k0, depth_block))), LANES));
+    for (int64_t k = p.k0; k < p.k1 || k == p.k0; k += depth_block) {
+        int64_t depth = min64(depth_block, p.k1 - k);
+        dense_block d = {a->x + p.n0 * a->depth + k,
                          a->depth,
-                         n1 - n0,
+                         p.n1 - p.n0,
                          depth,
-                         a->w + k * a->units + u0,
+                         a->w + k * a->units + p.u0,
                          a->units,
                          a->batch > FEW_ROWS,
-                         y + n0 * a->units + u0,
+                         p.y + p.n0 * a->units + p.u0,
                          a->units,
-                         u1 - u0,
-                         k == k0 && b ? b + u0 : NULL,
+                         p.u1 - p.u0,
+                         k == p.k0 && p.b ? p.b + p.u0 : NULL,
                          NULL,
-                         k > k0,
-                         relu && k + depth_block >= k1,
+                         k > p.k0,
+                         p.relu && k + depth_block >= p.k1,
                          packed + BLOCK_FLOATS,
                          {0}};
         if (d.streamed) {
-            int64_t next = max64(0, min64(depth_block, k1 - k - depth));
-            d.next = (coming){a->w + (k + depth) * a->units + u0, a->units, next, u1 - u0, 0};
+            int64_t next = max64(0, min64(depth_block, p.k1 - k - depth));
+            d.next = (coming){a->w + (k + depth) * a->units + p.u0, a->units, next, p.u1 - p.u0, 0};
         }
-        int64_t in_place = columns_in_place(a, u1 - u0);
+        int64_t in_place = columns_in_place(a, p.u1 - p.u0);
         d.columns = in_place;
         if (in_place) multiply(&d);
-        if (in_place == u1 - u0) continue;
-        d.columns = u1 - u0 - in_place;
+        if (in_place == p.u1 - p.u0) continue;
+        d.columns = p.u1 - p.u0 - in_place;
         pack_columns(d.w + in_place, a->units, depth, d.columns, packed);
         d.w = packed;
         d.w_step = 0;
@@ -218,22 +198,49 @@ static void forward_block(const cnn_dense_args *a, int64_t n0, int64_t n1, int64
     }
 }
 
+static void forward_sparse(const cnn_dense_args *a, dense_part p, float *room) {
+    int64_t most = sparse_columns(p.u1 - p.u0);
+    for (int64_t k = p.k0; k < p.k1; k += SPARSE_SUMMED) {
+        sparse_product s = {.a = a->x + p.n0 * a->depth + k,
+                            .a_step = a->depth,
+                            .rows = p.n1 - p.n0,
+                            .depth = min64(SPARSE_SUMMED, p.k1 - k),
+                            .y_step = a->units};
+        s.strips = (strips){s.a, a->depth, s.rows, SPARSE_DEPTH, ceil_div(s.depth, SPARSE_DEPTH), 0, 0};
+        for (int64_t u = p.u0; u < p.u1; u += most) {
+            int64_t next_u = u + most < p.u1 ? u + most : p.u0, next_k = next_u == p.u0 ? k + SPARSE_SUMMED : k;
+            s.columns = min64(most, p.u1 - u);
+            pack_blocks(&s, a->w + k * a->units + u, a->units, room + SPARSE_ROOM_ROWS);
+            s.y = p.y + p.n0 * a->units + u;
+            s.b = p.b && k == p.k0 ? p.b + u : NULL;
+            s.accumulate = k > p.k0;
+            s.relu = p.relu && k + SPARSE_SUMMED >= p.k1;
+            s.then =
+                (coming){a->w + next_k * a->units + next_u, a->units, min64(SPARSE_SUMMED, p.k1 - next_k), most, 0};
+            sparse_rows(&s, room);
+        }
+    }
+}
+
+static int forward_is_sparse(const cnn_dense_args *a, dense_part p) {
+    return a->batch > FEW_ROWS &&
+           is_sparse(a->x + p.n0 * a->depth + p.k0, a->depth, p.n1 - p.n0, p.k1 - p.k0, p.u1 - p.u0);
+}
+
 KERNEL_RUN(dense) {
     dense_blocks blocks = forward_blocks(a);
-    int64_t panels = ceil_div(a->units, PANEL);
-    for (int64_t task = begin, next; task < end; task = next) { /* neighbours of the same weights at once */
-        int64_t block = task / blocks.rows, columns = block % blocks.columns, slot = block / blocks.columns;
-        next = min64(end, (block + 1) * blocks.rows);
-        int64_t u0 = tile_begin(panels, blocks.columns, columns) * PANEL;
-        int64_t u1 = min64(tile_begin(panels, blocks.columns, columns + 1) * PANEL, a->units);
-        int64_t n0 = tile_begin(a->batch, blocks.rows, task - block * blocks.rows);
-        int64_t n1 = tile_begin(a->batch, blocks.rows, next - block * blocks.rows);
-        int64_t k0 = tile_begin(a->depth, a->slots, slot), k1 = tile_begin(a->depth, a->slots, slot + 1);
-        if (a->slots == 1)
-            forward_block(a, n0, n1, u0, u1, k0, k1, blocks.depth, a->y, a->b, a->activation == CNN_RELU, scratch);
-        else
-            forward_block(a, n0, n1, u0, u1, k0, k1, blocks.depth, a->partial + slot * a->batch * a->units, NULL, 0,
-                          scratch);
+    for (int64_t task = begin; task < end; task++) {
+        dense_part p = forward_part(a, blocks, task);
+        if (forward_is_sparse(a, p)) {
+            forward_sparse(a, p, scratch);
+            continue;
+        }
+        for (; task + 1 < end && (task + 1) % blocks.rows; task++) { /* neighbours of the same weights at once */
+            dense_part next = forward_part(a, blocks, task + 1);
+            if (forward_is_sparse(a, next)) break;
+            p.n1 = next.n1;
+        }
+        forward_full(a, p, blocks.depth, scratch);
     }
 }
 
@@ -251,174 +258,4 @@ KERNEL_RUN(dense_finish) {
             if (a->activation == CNN_RELU) sum = vmax(set(0), sum);
             store_n(a->y + n * a->units + u, sum, width);
         }
-}
-
-/* ---- dx ------------------------------------------------------------------------------------------------------- */
-
-#define DX_COLUMNS 256 /* of dx, in a task, at most */
-#define DX_DEPTH   (BLOCK_FLOATS / DX_COLUMNS)
-#define DX_PACKED  (DX_DEPTH * (DX_COLUMNS + PANEL))
-#define FEW_DEPTH  256                             /* of packed dy, which should stay in L1 */
-#define DX_TILES   (ceil_div(DX_COLUMNS, MR) * MR) /* rows of w that a task of few samples takes */
-
-static int64_t dx_columns(const cnn_dense_dx_args *a) {
-    int64_t part = round_up(ceil_div(max64(1, a->depth), FEWEST_PARTS), PANEL);
-    return a->columns ? a->columns : min64(part, DX_COLUMNS);
-}
-
-KERNEL_WORK(dense_dx) {
-    size_t floats = a->batch <= PANEL ? round_up(max64(1, a->units), FEW_DEPTH) * PANEL + DX_TILES * PANEL * 2
-                                      : DX_PACKED + MR * ROW_STEP;
-    return (cnn_work){ceil_div(a->depth, dx_columns(a)), 1, 0, floats * sizeof(float)};
-}
-
-/* Few samples: w's own rows are multiplied by dy's samples side by side, packed once. Tiles of dx come out transposed.
- */
-static void dx_of_few(const cnn_dense_dx_args *a, int64_t begin, int64_t end, float *scratch) {
-    static const int64_t no_offset[1] = {0};
-    int64_t step = panel_step(a->batch);
-    float *packed = scratch, *sums = packed + round_up(max64(1, a->units), FEW_DEPTH) * PANEL;
-    float *turned = sums + DX_TILES * PANEL;
-    transpose(a->dy, a->units, a->units, a->batch, packed, step);
-    for (int64_t task = begin; task < end; task++) {
-        int64_t k0 = task * dx_columns(a), columns = min64(dx_columns(a), a->depth - k0), tiles = ceil_div(columns, MR);
-        for (int64_t u = 0; u < a->units || u == 0; u += FEW_DEPTH)
-            for (int64_t tile = 0; tile < tiles; tile++) {
-                int64_t i0 = tile_begin(columns, tiles, tile), i1 = tile_begin(columns, tiles, tile + 1);
-                const float *row[MR];
-                float *to[MR];
-                for (int64_t i = i0; i < i1; i++) {
-                    row[i - i0] = a->w + (k0 + i) * a->units + u;
-                    to[i - i0] = sums + i * step;
-                }
-                product_tile t = {
-                    row,  no_offset, no_offset, 1,   min64(FEW_DEPTH, a->units - u), step, packed + u * step, NULL, to,
-                    step, u > 0,     0,         NULL};
-                product(&t, (int)(i1 - i0));
-            }
-        transpose(sums, step, a->batch, columns, turned, DX_COLUMNS);
-        for (int64_t n = 0; n < a->batch; n++)
-            for (int64_t i = 0; i < columns; i += LANES) {
-                int64_t width = min64(LANES, columns - i), at = n * a->depth + k0 + i;
-                vf v = load(turned + n * DX_COLUMNS + i);
-                if (a->accumulate) v += load_n(a->dx + at, width);
-                if (a->behind) v = behind_relu(load_n(a->behind + at, width), v);
-                store_n(a->dx + at, v, width);
-            }
-    }
-}
-
-KERNEL_RUN(dense_dx) {
-    float *packed = scratch;
-    int64_t most = dx_columns(a);
-    if (a->batch <= PANEL) {
-        dx_of_few(a, begin, end, scratch);
-        return;
-    }
-    for (int64_t task = begin; task < end; task++)
-        for (int64_t u = 0; u < a->units || u == 0; u += DX_DEPTH) {
-            int64_t first = task * most, columns = min64(most, a->depth - first);
-            int64_t depth = min64(DX_DEPTH, a->units - u);
-            int last = u + DX_DEPTH >= a->units;
-            int64_t next_u = last ? 0 : u + DX_DEPTH, next_row = last ? first + columns : first;
-            int64_t next_rows = min64(most, a->depth - next_row);
-            for (int64_t k = 0; k < columns; k += PANEL) {
-                int64_t width = min64(PANEL, columns - k);
-                transpose(a->w + (first + k) * a->units + u, a->units, depth, width, packed + k * depth,
-                          panel_step(width));
-            }
-            dense_block d = {
-                a->dy + u,
-                a->units,
-                a->batch,
-                depth,
-                packed,
-                0,
-                1,
-                a->dx + first,
-                a->depth,
-                columns,
-                NULL,
-                a->behind && last ? a->behind + first : NULL,
-                a->accumulate || u > 0,
-                0,
-                packed + DX_PACKED,
-                {a->w + next_row * a->units + next_u, a->units, next_rows, min64(DX_DEPTH, a->units - next_u), 0}};
-            multiply(&d);
-        }
-}
-
-/* ---- dw ------------------------------------------------------------------------------------------------------- */
-
-#define DW_SAMPLES 256 /* summed before a tile moves on: its share of x should stay in L1 */
-
-/* Tiles whose shares of x are packed at once, and the floats of one, with what its last store spills over. */
-#define TILES_PACKED 8
-#define PACKED_X     (MR * DW_SAMPLES + LANES)
-
-/* How many samples of dy stay packed while all tasks meet them. */
-static int64_t dw_resident(const cnn_dense_dw_args *a) {
-    int64_t blocks = BLOCK_FLOATS / (DW_SAMPLES * round_up(max64(1, a->units), PANEL));
-    return min64(max64(1, blocks), max64(1, ceil_div(a->batch, DW_SAMPLES))) * DW_SAMPLES;
-}
-
-KERNEL_WORK(dense_dw) {
-    size_t packed_x = TILES_PACKED * PACKED_X, packed_dy = dw_resident(a) * round_up(a->units, PANEL);
-    return (cnn_work){max64(1, ceil_div(a->depth, a->rows)), 1, 0, (packed_x + packed_dy) * sizeof(float)};
-}
-
-/* packed[tile][n][MR] = x[n][i] for the rows i of some tiles, which are to be read once: their lines come from far, and
- * would meet in a few sets of L2. */
-static void pack_samples(const float *x, int64_t depth, int64_t samples, int64_t rows, float *packed) {
-    for (int64_t n = 0; n < samples; n++, x += depth)
-        for (int64_t first = 0; first < rows; first += MR) {
-            float *to = packed + first / MR * PACKED_X + n * MR;
-            if (first + MR <= rows && n + 1 < samples)
-                for (int64_t i = 0; i < MR; i += LANES) /* what spills over is overwritten by the next sample */
-                    store(to + i, load(x + first + i));
-            else
-                memcpy(to, x + first, (size_t)min64(MR, rows - first) * sizeof(float));
-        }
-}
-
-/* Adds samples [n0, n0 + samples) to rows [k0, k0 + rows) of dw. */
-static void dw_block(const cnn_dense_dw_args *a, int64_t k0, int64_t rows, int64_t n0, int64_t samples,
-                     const float *packed_dy, float *packed) {
-    for (int64_t k = k0; k < k0 + rows; k += MR) {
-        int64_t m = min64(MR, k0 + rows - k), tile = (k - k0) / MR % TILES_PACKED;
-        const float *row[1] = {packed + tile * PACKED_X};
-        if (tile == 0)
-            pack_samples(a->x + n0 * a->depth + k, a->depth, samples, min64(TILES_PACKED * MR, k0 + rows - k), packed);
-        for (int64_t u = 0; u < a->units; u += PANEL) {
-            int64_t width = min64(PANEL, a->units - u), step = panel_step(width);
-            float *dw = a->dw + k * a->units + u;
-            outer_tile t = {
-                row, MR, 0, step, 0, samples, 1, packed_dy + u * samples, dw, a->units, width, a->accumulate || n0 > 0,
-                1};
-            if (u == 0) { /* a line of each sample of the tiles that are packed next */
-                t.next = a->x + n0 * a->depth + k - tile * MR + TILES_PACKED * MR +
-                         min64(tile * CACHE_LINE, TILES_PACKED * MR - 1);
-                t.next_step = a->depth;
-            }
-            ask_to_write(dw, a->units, m);
-            outer_packed(&t, (int)m);
-        }
-    }
-}
-
-KERNEL_RUN(dense_dw) {
-    int64_t resident = dw_resident(a), columns = round_up(a->units, PANEL);
-    float *packed_dy = scratch, *packed_x = packed_dy + resident * columns;
-    if (begin == 0 && a->db) sum_pixels(a->dy, a->batch, a->units, a->db, a->accumulate);
-    for (int64_t first = 0; first < a->batch || first == 0; first += resident) {
-        int64_t last = min64(first + resident, a->batch);
-        for (int64_t n = first; n < last; n += DW_SAMPLES)
-            pack_columns(a->dy + n * a->units, a->units, min64(DW_SAMPLES, last - n), a->units,
-                         packed_dy + (n - first) * columns);
-        for (int64_t task = begin; task < end; task++) {
-            int64_t k0 = task * a->rows, rows = min64(a->rows, a->depth - k0);
-            for (int64_t n = first; n < last || n == first; n += DW_SAMPLES)
-                dw_block(a, k0, rows, n, min64(DW_SAMPLES, last - n), packed_dy + (n - first) * columns, packed_x);
-        }
-    }
 }

@@ -49,7 +49,11 @@
 #include "depthwise_rows.c"
 
 #include "depthwise.c"
+#include "transpose.c"
+#include "sparse_rows.c"
 #include "dense.c"
+#include "dense_dx.c"
+#include "dense_dw.c"
 #if MATRIX_TILES
 #include "dense_tiles.c"
 #endif
