@@ -14,8 +14,9 @@ class Case:
         id: unique name among the op's cases.
         shapes: operand name to shape, in the order of the op's signature; None for an operand that is absent.
         options: the other arguments, by name.
-        kinds: operand name to what fills it, where that is not "normal": "positive" (0.5 and more), "sparse" (about
-            two thirds zeros), "mask" (bool, about a quarter False), "probabilities" (rows that sum to 1), "unit" (0 to 1), or an int n (labels 0 to n - 1).
+        kinds: operand name to what fills it, where that is not "normal": "positive" (0.5 and more), "sparse" (about two
+            thirds zeros), "mask" (bool, about a quarter False), "probabilities" (rows that sum to 1), "unit" (0 to 1), or
+            an int n (labels 0 to n - 1).
     """
 
     id: str
