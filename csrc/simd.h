@@ -166,6 +166,13 @@ typedef float eight __attribute__((vector_size(32)));
 typedef int32_t eight_index __attribute__((vector_size(32)));
 typedef float eight_unaligned __attribute__((vector_size(32), aligned(4), may_alias));
 
+#if LANES == 16
+/* As load_n, of eight. */
+INLINE eight load_eight_n(const float *p, int64_t n) {
+    return (eight)_mm256_maskz_loadu_ps((__mmask8)((1u << n) - 1u), p);
+}
+#endif
+
 INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

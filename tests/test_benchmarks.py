@@ -177,7 +177,8 @@ def test_a_run_writes_what_the_plots_draw(tmp_path, monkeypatch, capsys):
     scaling.main([*few, "--batches", "1", "8", "--out", str(tmp_path / "scaling.json")])
     rows = json.loads((tmp_path / "kernels.json").read_text())["rows"]
     assert [(row["kernel"], row["pass"]) for row in rows] == [
-        (kind, step) for kind in (*bench.conv_kinds((1, 8, 8, 16, 16, 3)), "dense") for step in ("forward", "dx", "dw")]
+        (kind, step) for kind in (*bench.conv_kinds((1, 8, 8, 16, 16, 3, "same")), "dense")
+        for step in ("forward", "dx", "dw")]
     assert all(row["gflops"] > 0 and row["share"] > 0 and row["error"] < 2e-5 for row in rows)
     results = json.loads((tmp_path / "train.json").read_text())
     figures = results["workloads"]["lenet5_mnist"]["figures"]
@@ -232,5 +233,5 @@ def test_the_command_measures_by_itself(tmp_path, monkeypatch, capsys):
         _core.set_threads(threads)
     results = json.loads((tmp_path / "figures/bench.json").read_text())
     assert results["threads"] == 1 and results["ms_per_step"]["lenet5_mnist"] > 0
-    kinds = len(bench.conv_kinds((1, 8, 8, 16, 16, 3))) + 1
+    kinds = len(bench.conv_kinds((1, 8, 8, 16, 16, 3, "same"))) + 1
     assert len(results["kernels"]) == 3 * kinds and "training lenet5_mnist, batch 4" in capsys.readouterr().out

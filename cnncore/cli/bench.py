@@ -90,10 +90,12 @@ def cases(convs, denses):
 def conv_kinds(shape):
     """The kernels that compute a convolution of this shape."""
     from cnncore import _core
-    from cnncore.ops.conv2d import WINOGRAD_CHANNELS, WINOGRAD_SIZES, tiles_suit
+    from cnncore.ops.conv2d import tiles_suit, winograd_suits
 
-    winograd = shape[5] in WINOGRAD_SIZES and min(shape[3:5]) >= WINOGRAD_CHANNELS
-    tiles = _core.has_tiles() and tiles_suit(shape[5] ** 2, *shape[3:5])
+    n, h, w, c, f, k, padding = shape
+    lost = 0 if padding == "same" else k - 1
+    winograd = winograd_suits((k, k, c, f), h - lost, w - lost)
+    tiles = _core.has_tiles() and tiles_suit(k * k, c, f)
     return ["direct"] + ["winograd"] * winograd + ["tiles"] * tiles
 
 

@@ -1,4 +1,6 @@
 """Two-dimensional convolution: its shape rule, its forward and its backward."""
+import functools
+
 from cnncore import _core
 from cnncore.op import Op, Spec, apply
 
@@ -6,8 +8,8 @@ SLOTS = 32  # weight gradients are summed in at most this many slots ...
 FEWEST_IMAGES = 4  # a slot's sums are written and read once for so many images at least
 FEW_SLOTS = 8  # ... and in as few as this where all of them would take more than ...
 SLOT_BYTES, MOST_BYTES = 1 << 23, 1 << 25  # ... the first, and in even fewer from the second on
-WINOGRAD_SIZES = (2, 3, 4, 5)  # of filters
-WINOGRAD_CHANNELS = 16  # input and output channels from which Winograd is faster than the direct kernels
+WINOGRAD_CHANNELS = {2: 8, 3: 4, 4: 4, 5: 4}  # by filters' sizes: input and output channels that repay transforms
+FEWER_PRODUCTS = 1.5  # times must Winograd's be, than the direct kernels'
 FILTER_COST = 24  # reading an element of transformed filters from memory, in products
 WINOGRAD_PRODUCTS = 1 << 14  # of both, up to which its sums for dw stay in L2, where they beat those on matrix tiles
 # From which matrix tiles are faster: elements summed, these times the results of a pixel, and input channels of dw.
@@ -48,6 +50,16 @@ def tiles_suit(taps, in_c, out_c, step="forward"):
     return taps * in_c >= TILE_DEPTH and taps * in_c * out_c >= TILE_PRODUCTS
 
 
+@functools.lru_cache(maxsize=256)
+def winograd_suits(filters, height, width):
+    """Whether Winograd computes so many outputs, at strides of 1, faster than the direct kernels do."""
+    k_h, k_w, in_c, out_c = filters
+    if k_h != k_w or min(in_c, out_c) < WINOGRAD_CHANNELS.get(k_h, float("inf")):
+        return False
+    products = min(_products(height, points, k_h) * _products(width, points, k_h) for points in (6, 8))
+    return height * width * k_h * k_w >= FEWER_PRODUCTS * products
+
+
 def _too_large(slots, slot_bytes):
     return slots * slot_bytes > (SLOT_BYTES if slots > FEW_SLOTS else MOST_BYTES)
 
@@ -80,8 +92,8 @@ class Conv2D(Op):
     def _way(self, x, w, step="forward"):
         """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd', 'direct'."""
         k_h, k_w, in_c, out_c = w.shape
-        winograd = (k_h == k_w and k_h in WINOGRAD_SIZES and self.strides == self.dilation == (1, 1) and not strict()
-                    and min(in_c, out_c) >= WINOGRAD_CHANNELS)
+        size = x.shape[1:3] if step == "dx" else self._geometry(x, w)[0]
+        winograd = self.strides == self.dilation == (1, 1) and not strict() and winograd_suits(tuple(w.shape), *size)
         if winograd and step == "dw" and k_h == 3 and in_c * out_c <= WINOGRAD_PRODUCTS:
             return "winograd"  # tiles sum over pixels, which have to be turned first
         if (self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles()
@@ -170,6 +182,14 @@ def packed_filters(way, empty, w, for_dx=False, points=None):
     return packed, pack(w, packed, *options)
 
 
+def _products(length, points, k):
+    """Winograd's for so many outputs along one axis: the fewest of all ways to cut it into tiles."""
+    small, large = 7 - k, 9 - k
+    if points == 6:
+        return 6 * -(-length // small)
+    return min(6 * n + 8 * -(-max(0, length - n * small) // large) for n in range(large))
+
+
 def winograd_points(images, height, width, k):
     """Points of an axis with which Winograd had better compute so many outputs of filters of k by k: 8 for large and small
     tiles, 6 for small ones alone (csrc/kernels/winograd.h).
@@ -177,16 +197,9 @@ def winograd_points(images, height, width, k):
     Large tiles take fewer products, but more filters (or sums, for dw, once for each slot), which count where images are
     few or small.
     """
-    small, large = 7 - k, 9 - k
-
-    def products(length, points):
-        """The fewest along one axis."""
-        if points == 6:
-            return 6 * -(-length // small)
-        return min(6 * n + 8 * -(-max(0, length - n * small) // large) for n in range(large))
 
     def cost(points):
-        return images * products(height, points) * products(width, points) + FILTER_COST * points ** 2
+        return images * _products(height, points, k) * _products(width, points, k) + FILTER_COST * points ** 2
 
     return min((6, 8), key=cost)
 

@@ -71,34 +71,41 @@ KERNEL_RUN(winograd_pack) {
 /* v[pair of points][tile][c] of the patch of h by w points whose rows begin at row[] and whose first column is x0;
  * `step` floats from pair to pair. Patches reach over the image's edge: rows outside read zeros, columns outside are
  * zero. */
-INLINE void transform_patch(const tiling *t, const float *const *row, const int64_t *column_step, int64_t x0, float *v,
-                            int64_t step, const int h, const int w) {
-    const cnn_window *g = t->window;
-    for (int64_t c = 0; c < g->in_c; c += LANES) {
-        int64_t n = min64(LANES, g->in_c - c);
-        vf half[MOST_POINTS][MOST_POINTS], d[MOST_POINTS], points[MOST_POINTS];
-        for (int s = 0; s < w; s++) {
-            int64_t x = x0 + s;
-            if (x >= 0 && x < g->in_w) {
-                if (n == LANES) UNROLL
-                for (int r = 0; r < h; r++) d[r] = load(row[r] + x * column_step[r] + c);
-                else UNROLL
-                for (int r = 0; r < h; r++) d[r] = load_n(row[r] + x * column_step[r] + c, n);
-                to_points(d, points, h);
-            } else {
-                UNROLL
-                for (int r = 0; r < h; r++) points[r] = (vf){0};
-            }
-            UNROLL
-            for (int r = 0; r < h; r++) half[r][s] = points[r];
-        }
-        for (int r = 0; r < h; r++) {
-            to_points(half[r], points, w);
-            UNROLL
-            for (int s = 0; s < w; s++) store(v + (r * t->points + s) * step + c, points[s]);
-        }
+#define TRANSFORM_PATCH(NAME, TYPE, WIDTH, LOAD_N, TO_POINTS)                                                        \
+    INLINE void NAME(const tiling *t, const float *const *row, const int64_t *column_step, int64_t x0, float *v,     \
+                     int64_t step, const int h, const int w) {                                                       \
+        const cnn_window *g = t->window;                                                                             \
+        for (int64_t c = 0; c < g->in_c; c += WIDTH) {                                                               \
+            int64_t n = min64(WIDTH, g->in_c - c);                                                                   \
+            TYPE half[MOST_POINTS][MOST_POINTS], d[MOST_POINTS], points[MOST_POINTS];                                \
+            for (int s = 0; s < w; s++) {                                                                            \
+                int64_t x = x0 + s;                                                                                  \
+                if (x >= 0 && x < g->in_w) {                                                                         \
+                    if (n == WIDTH) UNROLL                                                                           \
+                    for (int r = 0; r < h; r++) d[r] = *(const TYPE##_unaligned *)(row[r] + x * column_step[r] + c); \
+                    else UNROLL                                                                                      \
+                    for (int r = 0; r < h; r++) d[r] = LOAD_N(row[r] + x * column_step[r] + c, n);                   \
+                    TO_POINTS(d, points, h);                                                                         \
+                } else {                                                                                             \
+                    UNROLL                                                                                           \
+                    for (int r = 0; r < h; r++) points[r] = (TYPE){0};                                               \
+                }                                                                                                    \
+                UNROLL                                                                                               \
+                for (int r = 0; r < h; r++) half[r][s] = points[r];                                                  \
+            }                                                                                                        \
+            for (int r = 0; r < h; r++) {                                                                            \
+                TO_POINTS(half[r], points, w);                                                                       \
+                UNROLL                                                                                               \
+                for (int s = 0; s < w; s++) *(TYPE##_unaligned *)(v + (r * t->points + s) * step + c) = points[s];   \
+            }                                                                                                        \
+        }                                                                                                            \
     }
-}
+TRANSFORM_PATCH(transform_patch, vf, LANES, load_n, to_points)
+#if LANES == 16
+TRANSFORM_PATCH(transform_few, eight, 8, load_eight_n, eight_to_points)
+#else
+#define transform_few transform_patch
+#endif
 
 /* Writes the `rows` by `columns` outputs of a tile, channels f0 and on, from m[pair of points][tile][PANEL]. */
 INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int columns, int64_t f0, int64_t width,
@@ -131,8 +138,8 @@ INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int colu
 }
 
 /* The transformed patches of row r of a block. */
-static void transform_row(const tiling *t, const tile_block *b, int64_t r, const float *x, int64_t x_step,
-                          const float *zeros, float *v) {
+INLINE void transform_row_of(const tiling *t, const tile_block *b, int64_t r, const float *x, int64_t x_step,
+                             const float *zeros, float *v, const int few) {
     const cnn_window *g = t->window;
     tile_row row = row_at(t, b, r);
     const float *image = x + row.image * g->in_h * g->in_w * x_step, *from[MOST_POINTS];
@@ -147,9 +154,22 @@ static void transform_row(const tiling *t, const tile_block *b, int64_t r, const
         tile_column column = column_at(t, &row, tx);
         float *to = v + column.place * t->wide;
 #define PATCH(h, w) transform_patch(t, from, column_step, column.x - g->pad_left, to, step, h, w)
-        BY_POINTS(row.points, column.points, PATCH);
+#define FEW(h, w)   transform_few(t, from, column_step, column.x - g->pad_left, to, step, h, w)
+        if (few)
+            BY_POINTS(row.points, column.points, FEW);
+        else
+            BY_POINTS(row.points, column.points, PATCH);
 #undef PATCH
+#undef FEW
     }
+}
+
+static __attribute__((noinline)) void transform_row(const tiling *t, const tile_block *b, int64_t r, const float *x,
+                                                    int64_t x_step, const float *zeros, float *v) {
+    if (t->wide < LANES)
+        transform_row_of(t, b, r, x, x_step, zeros, v, 1);
+    else
+        transform_row_of(t, b, r, x, x_step, zeros, v, 0);
 }
 
 /* Writes the outputs of row r of a block, channels f0 and on, from m[pair of points][tile][PANEL]. */
@@ -238,8 +258,8 @@ static coming pixels_of_rows(const tiling *t, int64_t first, int64_t last, const
 
 /* m[pair of points][tile][nv * LANES] = v[pair][tile][wide] times w[pair][in_c][nv * LANES]. */
 INLINE void multiply_points_nv(const tiling *t, const tile_block *b, const float *v, const float *w, float *to,
-                               meanwhile *far, const int nv) {
-    int64_t depth = t->window->in_c, wide = t->wide, begin, end;
+                               meanwhile *far, const int64_t wide, const int nv) {
+    int64_t depth = t->window->in_c, begin, end;
     for (int64_t p = 0; p < t->points * t->points; p++, w += depth * nv * LANES) {
         ask_for_both(far);
         tiles_with(b, p / t->points, p % t->points, &begin, &end);
@@ -255,10 +275,12 @@ INLINE void multiply_points_nv(const tiling *t, const tile_block *b, const float
 
 static __attribute__((noinline)) void multiply_points(const tiling *t, const tile_block *b, const float *v,
                                                       const float *w, int64_t step, float *to, meanwhile *far) {
-    if (step == LANES)
-        multiply_points_nv(t, b, v, w, to, far, 1);
+    if (t->wide == 8 && step == LANES) /* a constant: tiles so near need no pointers of their own */
+        multiply_points_nv(t, b, v, w, to, far, 8, 1);
+    else if (step == LANES)
+        multiply_points_nv(t, b, v, w, to, far, t->wide, 1);
     else
-        multiply_points_nv(t, b, v, w, to, far, NV);
+        multiply_points_nv(t, b, v, w, to, far, t->wide, NV);
 }
 
 /* ---- forward, and dx -------------------------------------------------------------------------------------------- */

@@ -44,7 +44,7 @@ typedef struct {
 
 INLINE tiling tile_images(const cnn_window *g, int64_t points) {
     return (tiling){g, cut_axis(g->out_h, points, g->k_h), cut_axis(g->out_w, points, g->k_w), points,
-                    round_up(g->in_c, LANES)};
+                    round_up(g->in_c, g->in_c <= 8 ? min64(8, LANES) : LANES)};
 }
 
 /* Rows of tiles, of one image after another, that are taken together. Their tiles stand by kind, one kind behind the

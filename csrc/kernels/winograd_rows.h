@@ -24,11 +24,10 @@ typedef struct {
 #define ROWS_ABREAST             256
 #define EACH_KIND_OF_ROW(work)                                                                  \
     work(grey_3, ROWS_KIND(1, 6)) work(colour_3, ROWS_KIND(3, 6)) work(grey_5, ROWS_KIND(1, 4)) \
-        work(colour_5, ROWS_KIND(3, 4)) work(six_5, ROWS_KIND(6, 4)) work(sixteen_5, ROWS_KIND(16, 4))
+        work(colour_5, ROWS_KIND(3, 4))
 #if LANES == 16
-#define EACH_KIND_ABREAST(work)                                                                                 \
-    work(grey_5_abreast, ROWS_ABREAST + ROWS_KIND(1, 4)) work(colour_5_abreast, ROWS_ABREAST + ROWS_KIND(3, 4)) \
-        work(sixteen_5_abreast, ROWS_ABREAST + ROWS_KIND(16, 4))
+#define EACH_KIND_ABREAST(work) \
+    work(grey_5_abreast, ROWS_ABREAST + ROWS_KIND(1, 4)) work(colour_5_abreast, ROWS_ABREAST + ROWS_KIND(3, 4))
 #else
 #define EACH_KIND_ABREAST(work)
 #endif
@@ -39,14 +38,12 @@ static int64_t rows_kind(const cnn_window *g) { return ROWS_KIND(g->in_c, MOST_P
 /* Rows that a vector holds. There are tiles for two where vectors are long and few filters of 5x5 common, in LeNets. */
 static int64_t rows_abreast(const cnn_window *g) {
     int64_t kind = rows_kind(g);
-    int suits = kind == ROWS_KIND(1, 4) || kind == ROWS_KIND(3, 4) || kind == ROWS_KIND(16, 4);
+    int suits = kind == ROWS_KIND(1, 4) || kind == ROWS_KIND(3, 4);
     return LANES == 16 && suits && g->out_c <= LANES / 2 ? 2 : 1;
 }
 
 /* Numbers of a transformed tile from one of its points to the next. */
-INLINE int64_t rows_point(int64_t in_c, int64_t abreast) {
-    return (in_c == 1 ? 1 : round_up(in_c, in_c <= 4 ? 4 : 8)) * abreast;
-}
+INLINE int64_t rows_point(int64_t in_c, int64_t abreast) { return (in_c == 1 ? 1 : 4) * abreast; }
 
 static row_cut cut_rows(const cnn_window *g) {
     int64_t outputs = MOST_POINTS + 1 - g->k_w, tiles = ceil_div(g->out_w, outputs), abreast = rows_abreast(g);
@@ -125,7 +122,7 @@ INLINE void points_of_numbers(const float *x, eight *points) {
     *points = even + odd;
 }
 
-/* One tile of a line of one channel, and of some: to[point][channel], or each number beside that of the line `below`.
+/* One tile of a line of one channel, and of three: to[point][channel], or each number beside that of the line `below`.
  */
 INLINE void transform_number(const float *x, const float *below, float *to, const int abreast) {
     eight points, others;
@@ -138,28 +135,22 @@ INLINE void transform_number(const float *x, const float *below, float *to, cons
     eights_by_turns(to, &points, &others);
 }
 
-#define TRANSFORM_CHANNELS(NAME, TYPE, WIDTH, TO_POINTS, BY_TURNS)                                          \
-    INLINE void NAME(const float *x, const float *below, int64_t in_c, float *to, const int abreast) {      \
-        int64_t point = rows_point(in_c, abreast);                                                          \
-        for (int64_t i = 0; i < in_c; i += WIDTH, to += WIDTH * abreast) {                                  \
-            TYPE d[MOST_POINTS], points[MOST_POINTS], others[MOST_POINTS];                                  \
-            UNROLL                                                                                          \
-            for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const TYPE##_unaligned *)(x + k * in_c + i);     \
-            TO_POINTS(d, points, MOST_POINTS);                                                              \
-            if (abreast == 1) {                                                                             \
-                UNROLL                                                                                      \
-                for (int p = 0; p < MOST_POINTS; p++) *(TYPE##_unaligned *)(to + p * point) = points[p];    \
-                continue;                                                                                   \
-            }                                                                                               \
-            UNROLL                                                                                          \
-            for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const TYPE##_unaligned *)(below + k * in_c + i); \
-            TO_POINTS(d, others, MOST_POINTS);                                                              \
-            UNROLL                                                                                          \
-            for (int p = 0; p < MOST_POINTS; p++) BY_TURNS(to + p * point, points + p, others + p);         \
-        }                                                                                                   \
+INLINE void transform_quad(const float *x, const float *below, int64_t in_c, float *to, const int abreast) {
+    quad d[MOST_POINTS], points[MOST_POINTS], others[MOST_POINTS];
+    UNROLL
+    for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const quad_unaligned *)(x + k * in_c);
+    quad_to_points(d, points, MOST_POINTS);
+    if (abreast == 1) {
+        UNROLL
+        for (int p = 0; p < MOST_POINTS; p++) *(quad_unaligned *)(to + p * 4) = points[p];
+        return;
     }
-TRANSFORM_CHANNELS(transform_quads, quad, 4, quad_to_points, quads_by_turns)
-TRANSFORM_CHANNELS(transform_eights, eight, 8, eight_to_points, eights_by_turns)
+    UNROLL
+    for (int k = 0; k < MOST_POINTS; k++) d[k] = *(const quad_unaligned *)(below + k * in_c);
+    quad_to_points(d, others, MOST_POINTS);
+    UNROLL
+    for (int p = 0; p < MOST_POINTS; p++) quads_by_turns(to + p * 8, points + p, others + p);
+}
 
 /* v[line][tile][point][channel] of the padded band under `rows` rows. */
 INLINE void transform_lines(const row_cut *c, band x, int64_t rows, float *v, const int abreast) {
@@ -170,10 +161,8 @@ INLINE void transform_lines(const row_cut *c, band x, int64_t rows, float *v, co
         for (int64_t t = 0; t < c->tiles; t++, v += c->apart, from += step, below += step)
             if (in_c == 1)
                 transform_number(from, below, v, abreast);
-            else if (in_c <= 4)
-                transform_quads(from, below, in_c, v, abreast);
             else
-                transform_eights(from, below, in_c, v, abreast);
+                transform_quad(from, below, in_c, v, abreast);
     }
 }
 
