@@ -1,6 +1,6 @@
 """Runs layers on arrays of which each ends where a page ends, in front of a page that must not be touched.
 
-    python tests/page_ends.py TIER dense|conv2d
+    python tests/page_ends.py TIER [OPERATION...]
 """
 import ctypes
 import mmap
@@ -8,9 +8,10 @@ import sys
 
 import layer_checks
 import numpy as np
+import reference
 from case import Case
 from cases import CASES
-from op_table import OPS
+from op_table import OPS, fits
 
 from cnncore import _core
 
@@ -38,17 +39,21 @@ class AtPageEnd:
         pass
 
 
-def run(op, case, tier):
-    arrays = list(case.arrays().values())
+def run(name, case, tier):
+    arrays, op = list(case.arrays().values()), OPS[name](case)
     y = layer_checks.Run(op, arrays, tier=tier).y
+    if not hasattr(reference, f"{name}_vjp"):
+        return
     for dy in np.ones(y.shape, "float32"), np.arange(y.size, dtype="float32").reshape(y.shape) % 2:
         layer_checks.Run(op, arrays, dy, tier=tier)
 
 
 if __name__ == "__main__":
     layer_checks.Fenced = AtPageEnd
-    tier, name = sys.argv[1:]
-    for case in CASES[name]:
-        print(case.id, flush=True)
-        run(OPS[name](case), case, tier)
+    tier, *names = sys.argv[1:]
+    for name in names or OPS:
+        for case in CASES[name]:
+            print(name, case.id, flush=True)
+            if fits(name, case):
+                run(name, case, tier)
     print("done")
