@@ -13,10 +13,12 @@ def depth_slots(batch, depth, units):
 
 
 def dw_rows(depth, units, tiles=False):
-    """Rows of dw in a task, for every tier whole tiles: enough tasks to share, and few enough to stay in the cache."""
+    """Rows of dw in a task: enough tasks to share, in whole tiles on every tier, and few enough to stay in the cache. 256 are
+    whole panels of dx where zeros are left out."""
+    most = 192 if units <= 512 else 96
     if tiles:
-        return max(32, min(192 if units <= 512 else 96, -(-depth // 16 // 32) * 32))
-    return max(24, min(192 if units <= 512 else 96, -(-depth // 16 // 24) * 24))
+        return max(32, min(most, -(-depth // 16 // 32) * 32))
+    return max(24, min(256 if units <= 256 else most, -(-depth // 16 // 24) * 24))
 
 
 def tiles_suit(batch, depth, units):

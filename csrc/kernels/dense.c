@@ -117,6 +117,7 @@ static dense_blocks forward_blocks(const cnn_dense_args *a) {
     int64_t most = few ? FEW_FLOATS / ROWS_AHEAD : BLOCK_COLUMNS, floats = few ? FEW_FLOATS : BLOCK_FLOATS;
     int64_t rows = ceil_div(a->batch, BLOCK_ROWS), panels = ceil_div(a->units, PANEL);
     int64_t columns = ceil_div(a->units, most);
+    /* Rows are cut before columns: looking for zeros in a row pays the better the wider it is multiplied. */
     int64_t parts = ceil_div(FEWEST_PARTS, max64(1, rows * columns * a->slots));
     rows = max64(rows, min64(rows * parts, a->batch / FEW_ROWS));
     parts = ceil_div(FEWEST_PARTS, max64(1, rows * columns * a->slots));
