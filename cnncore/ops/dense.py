@@ -13,8 +13,8 @@ def depth_slots(batch, depth, units):
 
 
 def dw_rows(depth, units, tiles=False):
-    """Rows of dw in a task: enough tasks to share, in whole tiles on every tier, and few enough to stay in the cache. 256 are
-    whole panels of dx where zeros are left out."""
+    """Rows of dw in a task: enough tasks to share, in whole tiles on every tier, and few enough to stay in the cache. 256
+    are whole panels of dx where zeros are left out."""
     most = 192 if units <= 512 else 96
     if tiles:
         return max(32, min(most, -(-depth // 16 // 32) * 32))
