@@ -2,13 +2,15 @@
 
     python benchmarks/frameworks.py FRAMEWORK WORKLOAD THREADS BATCH IMAGES
 
-Every framework runs the loop that its users write, over the same random images, shuffled anew in every epoch.
+Every framework runs the loop that its users write, over the same random images, shuffled anew in every epoch, and begins
+with the same seed: how long a step takes may depend on what the weights make of an image.
 """
 import os
 import statistics
 import sys
 import time
 
+SEED = 0
 ANSWER_SECONDS = 1.0  # of epochs for each answer: the first ones find caches and threads that another has used
 FRAMEWORKS = ("cnncore", "numpy", "torch", "torch-channels-last", "torch-compile", "keras-tensorflow",
               "keras-tensorflow-jit", "keras-jax")
@@ -28,6 +30,7 @@ def cnncore_epoch(name, workload, batch, steps, threads):
     from cnncore import _core
 
     cnncore.set_num_threads(threads)
+    cnncore.utils.set_random_seed(SEED)
     x, y = images_and_labels(workload, batch, steps)
     model = keras_model(workload, cnncore)
     versions = {"cnncore": cnncore.__version__, "tier": _core.tier()}
@@ -38,6 +41,7 @@ def keras_epoch(name, workload, batch, steps, threads):
     import keras
     from workloads import keras_model
 
+    keras.utils.set_random_seed(SEED)
     backend = keras.backend.backend()
     options = {"jit_compile": True} if name.endswith("jit") else {}
     x, y = images_and_labels(workload, batch, steps)
@@ -68,6 +72,7 @@ def torch_epoch(name, workload, batch, steps, threads):
     from workloads import torch_model
 
     torch.set_num_threads(threads)
+    torch.manual_seed(SEED)
     x, y = images_and_labels(workload, batch, steps)
     images, labels = torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y)
     layout = torch.channels_last if name == "torch-channels-last" else torch.contiguous_format

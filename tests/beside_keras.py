@@ -27,8 +27,16 @@ def each(function, shapes):
     return [function(shape) for shape in shapes] if isinstance(shapes, list) else function(shapes)
 
 
-def arguments(function):
-    return [(p.name, p.default) for p in inspect.signature(function).parameters.values()
+def signature(thing):
+    """The parameters of a function, or those with which a class is called: in Python 3.11.2 and before, `inspect` itself
+    takes a class that inherits its __init__ to be called as __new__ is."""
+    if not inspect.isclass(thing):
+        return list(inspect.signature(thing).parameters.values())
+    return list(inspect.signature(thing.__init__).parameters.values())[1:]
+
+
+def arguments(thing):
+    return [(p.name, p.default) for p in signature(thing)
             if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in LEFT_OUT]
 
 

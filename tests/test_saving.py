@@ -1,10 +1,10 @@
 """What is saved here loads in Keras and predicts the same, and the reverse; training goes on where it was saved."""
-import inspect
 import json
 
 import h5py
 import numpy as np
 import pytest
+from beside_keras import signature
 from data import real_data
 from saving_models import (
     BUILDERS,
@@ -96,7 +96,7 @@ def test_every_layers_configuration_is_one_that_keras_reads_and_writes(name):
     needed = {"filters": 3, "kernel_size": 3, "units": 4, "activation": "relu", "target_shape": (2, -1), "rate": 0.4,
               "dims": (2, 1), "n": 3, "stddev": 0.2, "factor": 0.2, "height": 4, "width": 4, "scale": 0.5,
               "num_heads": 2, "key_dim": 3, "axes": 1} | ({"factor": 4} if name == "RandomPosterization" else {})
-    required = [p.name for p in inspect.signature(getattr(layers, name)).parameters.values()
+    required = [p.name for p in signature(getattr(layers, name))
                 if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     if any(argument not in needed for argument in required):
         pytest.skip(f"{name} wraps other layers")
