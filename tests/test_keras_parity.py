@@ -9,6 +9,7 @@ from importlib import import_module
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 import pytest
+from beside_keras import signature
 
 import cnncore
 
@@ -65,13 +66,9 @@ def public(thing):
 
 
 def arguments(thing):
-    """(name, default) of each argument; classes made by a decorator show those of their __init__."""
-    parameters = list(inspect.signature(thing).parameters.values())
-    if [p.kind for p in parameters] == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]:
-        if inspect.isclass(thing):
-            parameters = list(inspect.signature(thing.__init__).parameters.values())[1:]
-    # Tuples and lists of the same numbers are the same default.
-    return [(p.name, p.kind.name, list(p.default) if isinstance(p.default, tuple) else p.default) for p in parameters]
+    """(name, kind, default) of each argument; tuples and lists of the same numbers are the same default."""
+    return [(p.name, p.kind.name, list(p.default) if isinstance(p.default, tuple) else p.default)
+            for p in signature(thing)]
 
 
 def different():

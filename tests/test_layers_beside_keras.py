@@ -1,11 +1,11 @@
 """Normalization by sample, activations with weights, identities: arguments, values, gradients and files beside Keras."""
-import inspect
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 import numpy as np
 import pytest
+from beside_keras import signature
 
 import cnncore
 from cnncore import layers
@@ -64,7 +64,7 @@ def pair(name):
 
 
 def arguments(cls):
-    return [(p.name, p.default) for p in inspect.signature(cls).parameters.values()]
+    return [(p.name, p.default) for p in signature(cls)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -93,7 +93,7 @@ class Conv2D(Op):
         """Which kernels compute 'forward', 'dx' or 'dw': 'tiles' (matrix tiles), 'winograd', 'direct'."""
         k_h, k_w, in_c, out_c = w.shape
         size = x.shape[1:3] if step == "dx" else self._geometry(x, w)[0]
-        winograd = self.strides == self.dilation == (1, 1) and not strict() and winograd_suits(tuple(w.shape), *size)
+        winograd = self.strides == self.dilation == (1, 1) and not strict() and winograd_suits(w.shape, *size)
         if winograd and step == "dw" and k_h == 3 and in_c * out_c <= WINOGRAD_PRODUCTS:
             return "winograd"  # tiles sum over pixels, which have to be turned first
         if (self.dilation == (1, 1) and (self.strides == (1, 1) or step == "forward") and on_tiles()

@@ -33,6 +33,22 @@ INLINE void ask(coming *c) {
 /* Spreads them over so many calls. */
 INLINE void spread(coming *c, int64_t calls) { c->share = ceil_div(c->rows, max64(1, calls)); }
 
+/* What is asked for a piece at a time: for all rows the first `length` floats, for all the next, and so on. */
+typedef struct {
+    const float *at;
+    int64_t step, rows, length, pieces, row;
+    int64_t wait; /* so many times before the first */
+} strips;
+
+INLINE void ask_strip(strips *s) {
+    if (s->wait > 0 || s->pieces == 0) {
+        s->wait--;
+        return;
+    }
+    for (int64_t k = 0; k < s->length; k += CACHE_LINE) __builtin_prefetch(s->at + s->row * s->step + k, 0, 2);
+    if (++s->row == s->rows) s->row = 0, s->at += s->length, s->pieces--;
+}
+
 /* Lines that a loop asks for while it computes, one at each step: many at once would fill the queue of what is on its
  * way and hold up the loop. A piece is PIECE lines, one behind another. */
 enum { PIECE = 16, MOST_PIECES = 32 };

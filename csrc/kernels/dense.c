@@ -112,16 +112,17 @@ typedef struct {
     int64_t depth;         /* of a block */
 } dense_blocks;
 
+/* Into how many each of so many parts had better be cut. */
+INLINE int64_t cut_parts(int64_t parts) { return ceil_div(FEWEST_PARTS, max64(1, parts)); }
+
 static dense_blocks forward_blocks(const cnn_dense_args *a) {
     int few = a->batch <= FEW_ROWS;
     int64_t most = few ? FEW_FLOATS / ROWS_AHEAD : BLOCK_COLUMNS, floats = few ? FEW_FLOATS : BLOCK_FLOATS;
     int64_t rows = ceil_div(a->batch, BLOCK_ROWS), panels = ceil_div(a->units, PANEL);
     int64_t columns = ceil_div(a->units, most);
     /* Rows are cut before columns: looking for zeros in a row pays the better the wider it is multiplied. */
-    int64_t parts = ceil_div(FEWEST_PARTS, max64(1, rows * columns * a->slots));
-    rows = max64(rows, min64(rows * parts, a->batch / FEW_ROWS));
-    parts = ceil_div(FEWEST_PARTS, max64(1, rows * columns * a->slots));
-    columns = max64(columns, min64(panels, columns * parts));
+    rows = max64(rows, min64(rows * cut_parts(rows * columns * a->slots), a->batch / FEW_ROWS));
+    columns = max64(columns, min64(panels, columns * cut_parts(rows * columns * a->slots)));
     int64_t width = min64(a->units, round_up(ceil_div(a->units, max64(1, columns)), PANEL));
     return (dense_blocks){rows, columns, min64(BLOCK_DEPTH, floats / round_up(max64(1, width), PANEL) / LANES * LANES)};
 }

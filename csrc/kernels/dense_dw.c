@@ -107,8 +107,10 @@ KERNEL_RUN(dense_dw) {
     for (int64_t task = begin, next; task < end; task = next) {
         int sparse = dw_is_sparse(a, task);
         for (next = task + 1; next < end && dw_is_sparse(a, next) == sparse;) next++;
-        if (!sparse) dw_full(a, task, next, scratch);
-        for (; sparse && task < next; task++)
-            dw_sparse(a, task * a->rows, min64(a->rows, a->depth - task * a->rows), scratch);
+        if (!sparse)
+            dw_full(a, task, next, scratch);
+        else
+            for (int64_t k0 = task * a->rows; task < next; task++, k0 += a->rows)
+                dw_sparse(a, k0, min64(a->rows, a->depth - k0), scratch);
     }
 }

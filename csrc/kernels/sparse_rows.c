@@ -44,22 +44,6 @@ static int64_t sparse_columns(int64_t columns) {
     return round_up(ceil_div(columns, ceil_div(columns, SPARSE_COLUMNS)), LANES);
 }
 
-/* What is asked for a piece at a time: for all rows the first `length` floats, for all the next, and so on. */
-typedef struct {
-    const float *at;
-    int64_t step, rows, length, pieces, row;
-    int64_t wait; /* so many times before the first */
-} strips;
-
-INLINE void ask_strip(strips *s) {
-    if (s->wait > 0 || s->pieces == 0) {
-        s->wait--;
-        return;
-    }
-    for (int64_t k = 0; k < s->length; k += CACHE_LINE) __builtin_prefetch(s->at + s->row * s->step + k, 0, 2);
-    if (++s->row == s->rows) s->row = 0, s->at += s->length, s->pieces--;
-}
-
 typedef struct {
     const float *a; /* [rows][a_step], of which `depth` numbers are multiplied; or packed across, of one block */
     int64_t a_step, rows, depth;

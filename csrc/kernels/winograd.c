@@ -104,7 +104,7 @@ TRANSFORM_PATCH(transform_patch, vf, LANES, load_n, to_points)
 #if LANES == 16
 TRANSFORM_PATCH(transform_few, eight, 8, load_eight_n, eight_to_points)
 #else
-#define transform_few transform_patch
+#define transform_few transform_patch /* never: no tile is narrower than a vector */
 #endif
 
 /* Writes the `rows` by `columns` outputs of a tile, channels f0 and on, from m[pair of points][tile][PANEL]. */
@@ -166,7 +166,7 @@ INLINE void transform_row_of(const tiling *t, const tile_block *b, int64_t r, co
 
 static __attribute__((noinline)) void transform_row(const tiling *t, const tile_block *b, int64_t r, const float *x,
                                                     int64_t x_step, const float *zeros, float *v) {
-    if (t->wide < LANES)
+    if (LANES > 8 && t->wide < LANES)
         transform_row_of(t, b, r, x, x_step, zeros, v, 1);
     else
         transform_row_of(t, b, r, x, x_step, zeros, v, 0);
