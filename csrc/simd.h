@@ -167,6 +167,14 @@ typedef int32_t eight_index __attribute__((vector_size(32)));
 typedef float eight_unaligned __attribute__((vector_size(32), aligned(4), may_alias));
 
 #if LANES == 16
+/* Four floats from each of four places. */
+INLINE vf four_quads(const float *const at[4]) {
+    __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(at[0]));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(at[1]), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(at[2]), 2);
+    return (vf)_mm512_insertf32x4(v, _mm_loadu_ps(at[3]), 3);
+}
+
 /* As load_n, of eight. */
 INLINE eight load_eight_n(const float *p, int64_t n) {
     return (eight)_mm256_maskz_loadu_ps((__mmask8)((1u << n) - 1u), p);

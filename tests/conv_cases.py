@@ -75,7 +75,12 @@ CONV2D = [
     _conv("5x5_8x8_6_to_16_explicit_padding", (5, 8, 8, 6), (5, 5), 16, padding=((4, 0), (0, 3))),
     _conv("2x5_one_row_6_to_17", (2, 1, 12, 6), (2, 5), 17),
     _conv("1x5_5x90_16_to_20", (2, 5, 90, 16), (1, 5), 20),
-    # The same with so few filters that two rows go abreast, and so many images that each goes as one band.
+    # Colour images, whose rows go in pairs: an odd one is left, images are one band each, rows have many tiles, dx too.
+    _conv("3x3_colour_33_images_9x12_to_20", (33, 9, 12, 3), (3, 3), 20),
+    _conv("3x3_colour_5x67_to_16_valid", (2, 5, 67, 3), (3, 3), 16, padding="valid"),
+    _conv("3x3_colour_one_row_to_17", (2, 1, 20, 3), (3, 3), 17),
+    _conv("3x3_32_images_11x9_20_to_colour", (32, 11, 9, 20), (3, 3), 3),
+    # Rows with so few filters that two rows go abreast, and so many images that each goes as one band.
     _conv("5x5_33_images_9x10_grey_to_6", (33, 9, 10, 1), (5, 5), 6),
     _conv("5x5_32_images_12x13_colour_to_8_valid", (32, 12, 13, 3), (5, 5), 8, padding="valid"),
     _conv("5x5_32_images_9x11_6_to_16", (32, 9, 11, 6), (5, 5), 16),

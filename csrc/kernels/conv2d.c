@@ -42,6 +42,9 @@ static int64_t conv2d_rows_bands(const row_cut *c) {
 }
 
 static cnn_work work_along_rows(const cnn_window *g) {
+#if ALL_POINTS_AT_ONCE
+    if (pairs_suit(g)) return work_by_pairs(g);
+#endif
     row_cut c = cut_rows(g);
     int64_t bands = conv2d_rows_bands(&c), rows = ceil_div(g->out_h, bands);
     int64_t room = rows_filters_room(g) + rows_band_room(&c, rows) + rows_room(&c, rows) + ROWS_SUMS;
@@ -85,10 +88,38 @@ static band read_band(const cnn_conv2d_args *a, int64_t image, int64_t top, int6
     return (band){room, wide * c};
 }
 
+#if ALL_POINTS_AT_ONCE
+/* Two rows at a time; the rest as conv2d_along_rows. */
+static void conv2d_by_pairs(const cnn_conv2d_args *a, const float *behind, int for_dx, int64_t begin, int64_t end,
+                            void *scratch) {
+    const cnn_window *g = &a->window;
+    pair_cut c = cut_pairs(g);
+    int64_t bands = pairs_bands(&c), most = pairs_band_rows(&c, bands), *transformed = scratch;
+    float *u = (float *)scratch + LANES, *sums = u + pairs_filters_room(g), *v = sums + PAIR_SUMS;
+    float *room = v + pairs_room(&c, most);
+    if (!*transformed) transform_pair_filters(g, a->packed, for_dx, a->b, u);
+    *transformed = 1;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t n = task / bands, i = task % bands;
+        int64_t oy = pairs_band(&c, bands, i), rows = pairs_band(&c, bands, i + 1) - oy;
+        band in = read_band(a, n, oy - g->pad_top, rows_under(g, rows), c.wide, 1, room);
+        transform_pairs(&c, in, rows, v);
+        conv2d_pairs(a, behind, &c, v, rows, u,
+                     a->y + (n * g->out_h + oy) * g->out_w * a->sides.y_step + a->sides.y_first, sums);
+    }
+}
+#endif
+
 /* By Winograd along rows; the filters are transformed once for a call. For dx `a` is what adjoint_along_rows says. */
 static void conv2d_along_rows(const cnn_conv2d_args *a, const float *behind, int for_dx, int64_t begin, int64_t end,
                               void *scratch) {
     const cnn_window *g = &a->window;
+#if ALL_POINTS_AT_ONCE
+    if (pairs_suit(g)) {
+        conv2d_by_pairs(a, behind, for_dx, begin, end, scratch);
+        return;
+    }
+#endif
     row_cut c = cut_rows(g);
     int64_t bands = conv2d_rows_bands(&c), most = ceil_div(g->out_h, bands), *transformed = scratch;
     float *u = (float *)scratch + LANES, *sums = u + rows_filters_room(g), *v = sums + ROWS_SUMS;

@@ -11,12 +11,19 @@ static int64_t conv2d_dw_rows(const cnn_window *g) {
     return ceil_div(g->out_h, max64(1, ceil_div(g->out_h, rows)));
 }
 
+/* Floats of scratch by Winograd along rows, of which the CPU may take two at a time. */
+static int64_t along_rows_dw_room(const cnn_window *g) {
+#if ALL_POINTS_AT_ONCE
+    if (pairs_suit(g)) return pairs_dw_room(g);
+#endif
+    row_cut c = cut_rows(g);
+    return rows_dw_room(&c);
+}
+
 KERNEL_WORK(conv2d_dw) {
     const cnn_window *g = &a->window;
-    if (a->winograd && rows_suit(g)) {
-        row_cut c = cut_rows(g);
-        return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)rows_dw_room(&c) * sizeof(float), 0, 1};
-    }
+    if (a->winograd && rows_suit(g))
+        return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)along_rows_dw_room(g) * sizeof(float), 0, 1};
     int64_t rows = conv2d_dw_rows(g), wide = round_up(g->out_c, LANES);
     int64_t room = rows_under(g, rows) * columns_under(g) * g->in_c + rows * g->out_w * wide;
     return (cnn_work){g->batch, a->images_per_slot, 1, (size_t)room * sizeof(float), 0, 1};
@@ -81,8 +88,15 @@ static void conv2d_dw_along_rows(const cnn_conv2d_dw_args *a, int64_t begin, int
     int64_t depth = g->k_h * g->k_w * g->in_c;
     for (int64_t n = begin; n < end; n++) {
         float *slot = a->partial + n / a->images_per_slot * (depth + 1) * g->out_c;
-        const float *dy = a->dy + n * g->out_h * g->out_w * g->out_c;
-        conv2d_dw_rows_image(&c, a->x + n * g->in_h * g->in_w * g->in_c, dy, slot, n % a->images_per_slot > 0, room);
+        const float *x = a->x + n * g->in_h * g->in_w * g->in_c, *dy = a->dy + n * g->out_h * g->out_w * g->out_c;
+        int accumulate = n % a->images_per_slot > 0;
+#if ALL_POINTS_AT_ONCE
+        if (pairs_suit(g)) {
+            conv2d_dw_pairs_image(g, x, dy, slot, accumulate, room);
+            continue;
+        }
+#endif
+        conv2d_dw_rows_image(&c, x, dy, slot, accumulate, room);
     }
 }
 

@@ -37,6 +37,10 @@
 #include "conv_few.c"
 #include "winograd_rows.c"
 #include "winograd_rows_dw.c"
+#if ALL_POINTS_AT_ONCE
+#include "winograd_pairs.c"
+#include "winograd_pairs_dw.c"
+#endif
 
 #include "conv2d.c"
 #include "conv2d_dw.c"

@@ -61,7 +61,7 @@ INLINE int64_t rows_kind_of(const row_cut *c) { return rows_kind(c->window) + (c
  * repay sums that go through memory. */
 static int rows_suit(const cnn_window *g) {
     if (g->stride_h > 1 || g->stride_w > 1 || g->dilation_h > 1 || g->dilation_w > 1) return 0;
-    if ((g->k_w != 3 && g->k_w != 5) || g->k_h * g->in_c < 3 || g->out_w <= MOST_OUTPUTS) return 0;
+    if ((g->k_w != 3 && g->k_w != 5) || g->k_h * g->in_c < 3 || g->out_w <= MOST_OUTPUTS || g->out_h < 1) return 0;
     if (rows_kind(g) == ROWS_KIND(1, 6) && !ALL_POINTS_AT_ONCE) return 0;
 #define SUITS(name, kind) \
     if (rows_kind(g) == (kind)) return 1;
