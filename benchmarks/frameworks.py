@@ -1,10 +1,12 @@
-"""One framework training one workload, in a process of its own: runs an epoch for every line that it reads.
+"""One framework training one workload, in a process of its own: runs epochs for every line that it reads, as many as
+the line says, or for some time where it says null.
 
     python benchmarks/frameworks.py FRAMEWORK WORKLOAD THREADS BATCH IMAGES
 
 Every framework runs the loop that its users write, over the same random images, shuffled anew in every epoch, and begins
 with the same seed: how long a step takes may depend on what the weights make of an image.
 """
+import json
 import os
 import statistics
 import sys
@@ -111,9 +113,9 @@ def main(name, workload, threads, batch, images):
     epoch()
     send({"versions": {"python": sys.version.split()[0], **versions}, "steps": steps, "before_mb": before,
           "first_epoch_s": time.perf_counter() - started})
-    for _ in sys.stdin:
-        seconds, until = [], time.perf_counter() + ANSWER_SECONDS
-        while not seconds or time.perf_counter() < until:
+    for line in sys.stdin:
+        epochs, seconds, until = json.loads(line), [], time.perf_counter() + ANSWER_SECONDS
+        while not seconds or (len(seconds) < epochs if epochs else time.perf_counter() < until):
             started = time.perf_counter()
             epoch()
             seconds.append(time.perf_counter() - started)

@@ -138,7 +138,7 @@ def scaling(results, path):
     for workload, frameworks in results["by_threads"].items():
         for framework, rows in frameworks.items():
             threads = [row["threads"] for row in rows]
-            by_threads.plot(threads, [rows[0]["ms"] / row["ms"] for row in rows], "o", color=colours[workload],
+            by_threads.plot(threads, [row["times_the_first"] for row in rows], "o", color=colours[workload],
                             linestyle=kinds.get(framework, "--"), label=_label(workload, framework))
             by_threads.set_xticks(threads, threads)
     most = results["threads"]

@@ -2,8 +2,10 @@
 
     python benchmarks/scaling.py [--workloads W ...] [--frameworks F ...] [--batches B ...] [--python PYTHON]
 """
+import statistics
 import sys
 
+from frameworks import ANSWER_SECONDS
 from machine import describe, save
 from train import alternate, arguments, start
 
@@ -15,8 +17,16 @@ def thread_counts(most):
     return sorted({1 << i for i in range(most.bit_length()) if 1 << i <= most} | {most})
 
 
+def times(first, other):
+    """How many times as fast, the median over rounds."""
+    return statistics.median(a / b for a, b in zip(first["all_ms"], other["all_ms"], strict=True))
+
+
 def sweep(framework, workload, options, points):
-    """[figures] at the points, which alternate; a point is {"threads": ...} or {"batch": ...}."""
+    """[figures] at the points, which alternate; a point is {"threads": ...} or {"batch": ...}.
+
+    All run the same epochs, as how long a step takes depends on what training has made of the weights.
+    """
     workers = {}
     try:
         for i, point in enumerate(points):
@@ -25,8 +35,10 @@ def sweep(framework, workload, options, points):
                 print(f"{framework} is left out: {worker.reason}", file=sys.stderr)
                 return None
             workers[i] = worker
-        figures = alternate(workers, options.rounds)
-        return [{**point, **figures[i]} for i, point in enumerate(points)]
+        epochs = max(1, round(ANSWER_SECONDS / max(worker.info["first_epoch_s"] for worker in workers.values())))
+        figures = alternate(workers, options.rounds, epochs)
+        return [{**point, **figures[i], "times_the_first": times(figures[0], figures[i])}
+                for i, point in enumerate(points)]
     finally:
         for worker in workers.values():
             worker.close()
@@ -49,8 +61,9 @@ def main(argv=None):
                     continue
                 results[kind].setdefault(workload, {})[framework] = rows
                 key = next(iter(points[0]))
+                last = f", {rows[-1]['times_the_first']:.2f} times one" if key == "threads" else ""
                 print(f"{workload:20s} {framework}: " + ", ".join(
-                    f"{key} {row[key]} {row['ms']:.2f} ms {row['mb']:.0f} MB" for row in rows), flush=True)
+                    f"{key} {row[key]} {row['ms']:.2f} ms {row['mb']:.0f} MB" for row in rows) + last, flush=True)
     save(results, options.out)
 
 

@@ -29,12 +29,12 @@ def start(framework, workload, options, threads=None, batch=None):
                   environment(threads, options.isa, KERAS_BACKEND=backend))
 
 
-def alternate(workers, rounds):
+def alternate(workers, rounds, epochs=None):
     """{name: figures} of workers by name; every other round goes backwards, so that nobody has one neighbour only."""
     asked = {name: [] for name in workers}
     for i in range(rounds):
         for name in list(workers)[::-1 if i % 2 else 1]:
-            asked[name].append(workers[name].ask())
+            asked[name].append(workers[name].ask(epochs))
     figures = {}
     for name, worker in workers.items():
         ms = [answer["ms"] for answer in asked[name]]
