@@ -17,6 +17,9 @@ static int64_t block_rows(const tiling *t, int64_t most, int64_t bytes) {
     return max64(1, tiles / tiles_along(t->across));
 }
 
+/* The floats that a panel of `width` output channels takes: LeNet's 6 would leave most of a long vector idle. */
+INLINE int64_t output_step(int64_t width) { return LANES > 8 && width <= 8 ? 8 : panel_step(width); }
+
 /* ---- filters ---------------------------------------------------------------------------------------------------- */
 
 /* A task packs so many rows of one panel. */
@@ -26,9 +29,9 @@ KERNEL_WORK(winograd_pack) {
     return (cnn_work){ceil_div(a->transpose ? a->in_c : a->out_c, PANEL) * pack_parts(a), 1, 0, 0};
 }
 
-/* One row of a panel: `n` of its columns, from taps to all pairs of points, `pair` floats apart. */
+/* One row of a panel: `n` of its columns, zeros up to `wide`, from taps to all pairs of points, `pair` floats apart. */
 INLINE void pack_vector(const cnn_winograd_pack_args *a, int64_t row, int64_t column, int64_t n, float *to,
-                        int64_t pair, const int k) {
+                        int64_t wide, int64_t pair, const int k) {
     vf half[MOST_POINTS][MOST_TAPS], taps[MOST_TAPS], points[MOST_POINTS];
     for (int kx = 0; kx < k; kx++) {
         for (int ky = 0; ky < k; ky++) {
@@ -46,7 +49,7 @@ INLINE void pack_vector(const cnn_winograd_pack_args *a, int64_t row, int64_t co
     }
     for (int64_t i = 0; i < a->points; i++) {
         filter_to_points(half[i], points, k);
-        for (int64_t p = 0; p < a->points; p++) store(to + (i * a->points + p) * pair, points[p]);
+        for (int64_t p = 0; p < a->points; p++) store_n(to + (i * a->points + p) * pair, points[p], wide);
     }
 }
 
@@ -55,11 +58,11 @@ KERNEL_RUN(winograd_pack) {
     int64_t parts = pack_parts(a);
     for (int64_t task = begin; task < end; task++)
         for (int64_t r = tile_begin(rows, parts, task % parts); r < tile_begin(rows, parts, task % parts + 1); r++) {
-            int64_t f0 = task / parts * PANEL, width = min64(PANEL, columns - f0), step = panel_step(width);
+            int64_t f0 = task / parts * PANEL, width = min64(PANEL, columns - f0), step = output_step(width);
             float *to = a->packed + f0 * a->points * a->points * rows + r * step;
             for (int64_t j = 0; j < step; j += LANES) {
                 int64_t n = max64(0, min64(LANES, width - j));
-#define PACK(k) pack_vector(a, r, f0 + j, n, to + j, rows * step, k)
+#define PACK(k) pack_vector(a, r, f0 + j, n, to + j, min64(step, LANES), rows * step, k)
                 BY_SIZE(a->k, PACK);
 #undef PACK
             }
@@ -177,13 +180,13 @@ INLINE void write_row_of(const cnn_winograd_args *a, const tiling *t, const tile
                          int64_t width, const float *m, const int k) {
     const cnn_window *g = t->window;
     tile_row row = row_at(t, b, r);
-    int64_t y_step = a->sides.y_step, step = point_step(b->tiles * panel_step(width));
+    int64_t y_step = a->sides.y_step, step = point_step(b->tiles * output_step(width));
     float *to = a->y + (row.image * g->out_h + row.y) * g->out_w * y_step + a->sides.y_first + f0;
     int rows = (int)min64(row.points + 1 - k, g->out_h - row.y);
     for (int64_t tx = 0; tx < tiles_along(t->across); tx++) {
         tile_column column = column_at(t, &row, tx);
         int columns = (int)min64(column.points + 1 - k, g->out_w - column.x);
-        const float *from = m + column.place * panel_step(width);
+        const float *from = m + column.place * output_step(width);
 #define WRITE(h, w) write_tile(a, to + column.x * y_step, rows, columns, f0, width, from, step, h, w, k)
         BY_POINTS(row.points, column.points, WRITE);
 #undef WRITE
@@ -201,27 +204,38 @@ static __attribute__((noinline)) void write_row(const cnn_winograd_args *a, cons
 
 /* What igemm.c does tile by tile, with nothing between the tiles: here a tile's sum is short. */
 
-INLINE void multiply_tile(const float *v, int64_t wide, int64_t depth, const float *w, float *to, const int m,
-                          const int nv) {
-    vf acc[MR][NV];
-    const float *row[MR];
-    UNROLL
-    for (int i = 0; i < m; i++) {
-        row[i] = v + i * wide;
-        UNROLL
-        for (int j = 0; j < nv; j++) acc[i][j] = (vf){0};
+#define MULTIPLY_TILE(NAME, TYPE, WIDTH)                                                                  \
+    INLINE void NAME(const float *v, int64_t wide, int64_t depth, const float *w, float *to, const int m, \
+                     const int nv) {                                                                      \
+        TYPE acc[MR][NV];                                                                                 \
+        const float *row[MR];                                                                             \
+        UNROLL                                                                                            \
+        for (int i = 0; i < m; i++) {                                                                     \
+            row[i] = v + i * wide;                                                                        \
+            UNROLL                                                                                        \
+            for (int j = 0; j < nv; j++) acc[i][j] = (TYPE){0};                                           \
+        }                                                                                                 \
+        for (int64_t k = 0; k < depth; k++, w += nv * WIDTH) {                                            \
+            TYPE wv[NV];                                                                                  \
+            UNROLL                                                                                        \
+            for (int j = 0; j < nv; j++) wv[j] = *(const TYPE##_unaligned *)(w + j * WIDTH);              \
+            UNROLL                                                                                        \
+            for (int i = 0; i < m; i++) UNROLL                                                            \
+            for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];                                  \
+        }                                                                                                 \
+        UNROLL                                                                                            \
+        for (int i = 0; i < m; i++) UNROLL                                                                \
+        for (int j = 0; j < nv; j++) *(TYPE##_unaligned *)(to + (i * nv + j) * WIDTH) = acc[i][j];        \
     }
-    for (int64_t k = 0; k < depth; k++, w += nv * LANES) {
-        vf wv[NV];
-        UNROLL
-        for (int j = 0; j < nv; j++) wv[j] = load(w + j * LANES);
-        UNROLL
-        for (int i = 0; i < m; i++) UNROLL
-        for (int j = 0; j < nv; j++) acc[i][j] += row[i][k] * wv[j];
-    }
-    UNROLL
-    for (int i = 0; i < m; i++) UNROLL
-    for (int j = 0; j < nv; j++) store(to + (i * nv + j) * LANES, acc[i][j]);
+MULTIPLY_TILE(multiply_tile, vf, LANES)
+MULTIPLY_TILE(multiply_few, eight, 8)
+
+INLINE void products_of(const float *v, int64_t wide, int64_t depth, const float *w, float *to, const int m,
+                        const int64_t step) {
+    if (step < LANES)
+        multiply_few(v, wide, depth, w, to, m, 1);
+    else
+        multiply_tile(v, wide, depth, w, to, m, (int)(step / LANES));
 }
 
 /* clang-format off */
@@ -256,18 +270,18 @@ static coming pixels_of_rows(const tiling *t, int64_t first, int64_t last, const
     return c;
 }
 
-/* m[pair of points][tile][nv * LANES] = v[pair][tile][wide] times w[pair][in_c][nv * LANES]. */
-INLINE void multiply_points_nv(const tiling *t, const tile_block *b, const float *v, const float *w, float *to,
-                               meanwhile *far, const int64_t wide, const int nv) {
+/* m[pair of points][tile][step] = v[pair][tile][wide] times w[pair][in_c][step]. */
+INLINE void multiply_points_of(const tiling *t, const tile_block *b, const float *v, const float *w, float *to,
+                               meanwhile *far, const int64_t wide, const int64_t step) {
     int64_t depth = t->window->in_c, begin, end;
-    for (int64_t p = 0; p < t->points * t->points; p++, w += depth * nv * LANES) {
+    for (int64_t p = 0; p < t->points * t->points; p++, w += depth * step) {
         ask_for_both(far);
         tiles_with(b, p / t->points, p % t->points, &begin, &end);
         const float *from = v + p * point_step(b->tiles * wide) + begin * wide;
-        float *m = to + p * point_step(b->tiles * nv * LANES) + begin * nv * LANES;
-        for (; begin + MR <= end; begin += MR, from += MR * wide, m += MR * nv * LANES)
-            multiply_tile(from, wide, depth, w, m, MR, nv);
-#define MULTIPLY(rows) multiply_tile(from, wide, depth, w, m, rows, nv)
+        float *m = to + p * point_step(b->tiles * step) + begin * step;
+        for (; begin + MR <= end; begin += MR, from += MR * wide, m += MR * step)
+            products_of(from, wide, depth, w, m, MR, step);
+#define MULTIPLY(rows) products_of(from, wide, depth, w, m, rows, step)
         switch (end - begin) { RESTS(MULTIPLY) }
 #undef MULTIPLY
     }
@@ -276,11 +290,13 @@ INLINE void multiply_points_nv(const tiling *t, const tile_block *b, const float
 static __attribute__((noinline)) void multiply_points(const tiling *t, const tile_block *b, const float *v,
                                                       const float *w, int64_t step, float *to, meanwhile *far) {
     if (t->wide == 8 && step == LANES) /* a constant: tiles so near need no pointers of their own */
-        multiply_points_nv(t, b, v, w, to, far, 8, 1);
+        multiply_points_of(t, b, v, w, to, far, 8, LANES);
+    else if (step < LANES)
+        multiply_points_of(t, b, v, w, to, far, t->wide, 8);
     else if (step == LANES)
-        multiply_points_nv(t, b, v, w, to, far, t->wide, 1);
+        multiply_points_of(t, b, v, w, to, far, t->wide, LANES);
     else
-        multiply_points_nv(t, b, v, w, to, far, t->wide, NV);
+        multiply_points_of(t, b, v, w, to, far, t->wide, PANEL);
 }
 
 /* ---- forward, and dx -------------------------------------------------------------------------------------------- */
@@ -319,7 +335,7 @@ KERNEL_RUN(winograd) {
             const float *w = a->packed + f0 * t.points * t.points * g->in_c;
             far.y = pixels_of_rows(&t, block.first, last, a->y + a->sides.y_first + f0, g->out_h, g->out_w,
                                    a->sides.y_step, width, 1, scratch);
-            multiply_points(&t, &block, v, w, panel_step(width), m, &far);
+            multiply_points(&t, &block, v, w, output_step(width), m, &far);
             for (int64_t r = 0; r < block.rows; r++) write_row(a, &t, &block, r, f0, width, m);
         }
     }
