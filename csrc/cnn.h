@@ -113,6 +113,12 @@ typedef struct cnn_group {
 size_t cnn_claims_bytes(int64_t count);
 int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride, double *seconds);
 
+/* From here on subnormal numbers, those under 1.2e-38, count as zeros in this thread: what training has no more use
+ * for, an unused weight's moments say, shrinks to them and stays, and to some CPUs they are a hundred times the work.
+ * Returns what cnn_restore_floats takes to leave the thread as it was. */
+uint64_t cnn_flush_subnormals(void);
+void cnn_restore_floats(uint64_t before);
+
 /* parallel.c, the only file that names OpenMP: runs body(context, thread, threads) once on each thread of a team of at
  * most `threads`, and returns how many there were. cnn_barrier waits for the whole team; only a body may call it. */
 typedef void (*cnn_body)(void *context, int thread, int threads);

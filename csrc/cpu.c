@@ -1,6 +1,10 @@
-/* cpu.c - the tiers that this build holds, and which of them this CPU runs. */
+/* cpu.c - the tiers that this build holds, which of them this CPU runs, and how it takes subnormal numbers. */
 #define _GNU_SOURCE
 #include "cnn.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #if CNN_HAS_AMX
 #include <cpuid.h>
@@ -76,3 +80,25 @@ int cnn_best_tier(void) {
         if (cnn_tier_runs_here(tier)) best = tier;
     return best;
 }
+
+#if defined(__x86_64__)
+#define FLUSHES 0x8040u /* MXCSR's bits for results and for operands */
+uint64_t cnn_flush_subnormals(void) {
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(before | FLUSHES);
+    return before;
+}
+void cnn_restore_floats(uint64_t before) { _mm_setcsr((unsigned)before); }
+#elif defined(__aarch64__)
+#define FLUSHES (1u << 24) /* FPCR's bit for both */
+uint64_t cnn_flush_subnormals(void) {
+    uint64_t before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | FLUSHES));
+    return before;
+}
+void cnn_restore_floats(uint64_t before) { __asm__ volatile("msr fpcr, %0" : : "r"(before)); }
+#else
+uint64_t cnn_flush_subnormals(void) { return 0; }
+void cnn_restore_floats(uint64_t before) { (void)before; }
+#endif

@@ -98,8 +98,7 @@ static void run_slot(const cnn_call *calls, const cnn_group *g, int64_t slot, ch
         run_block(calls, g, first, smaller(first + g->images_per_block, end), memory, seconds);
 }
 
-static void run_program(void *context, int thread, int threads) {
-    const program *p = context;
+static void run_calls(const program *p, int thread, int threads) {
     char *memory = p->scratch + p->scratch_stride * (size_t)thread + p->claims_bytes;
     for (int64_t i = 0; i < p->count; i++) {
         const cnn_call *call = &p->calls[i];
@@ -127,6 +126,12 @@ static void run_program(void *context, int thread, int threads) {
         if (p->seconds && threads > 1) cnn_barrier(); /* a call takes as long as the last thread that works on it */
         if (seconds) *seconds += now() - started;
     }
+}
+
+static void run_program(void *context, int thread, int threads) {
+    uint64_t before = cnn_flush_subnormals();
+    run_calls(context, thread, threads);
+    cnn_restore_floats(before);
 }
 
 int cnn_run(const cnn_call *calls, int64_t count, int threads, void *scratch, size_t scratch_stride, double *seconds) {

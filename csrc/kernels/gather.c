@@ -2,13 +2,15 @@
 
 KERNEL_WORK(gather_rows) { return image_work(a->rows, 1, a->row_size); }
 
+/* No step meets a subnormal float, which would count as zero: a subnormal half is set under a 1 that is taken away. */
 static float half_to_float(uint16_t half) {
-    uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
+    uint32_t bits = (uint32_t)(half & 0x7fff) << 13, exponent = bits & 0x0f800000u;
     float f;
+    bits += exponent ? 112u << 23 : 113u << 23; /* moves the exponent's bias from 15 to 127 */
     memcpy(&f, &bits, sizeof f);
-    f *= 0x1p112f; /* moves the exponent's bias from 15 to 127, subnormals included */
+    f -= exponent ? 0.0f : 0x1p-14f;
     memcpy(&bits, &f, sizeof bits);
-    if ((half & 0x7c00) == 0x7c00) bits |= 0x7f800000u;
+    if (exponent == 0x0f800000u) bits |= 0x7f800000u;
     bits |= (uint32_t)(half & 0x8000) << 16;
     memcpy(&f, &bits, sizeof f);
     return f;
