@@ -67,6 +67,22 @@ def test_an_optimizer_follows_keras_trajectory(name, arguments):
         np.testing.assert_allclose(mine.numpy(), keras.ops.convert_to_numpy(other.value), rtol=2e-5, atol=5e-6)
 
 
+def test_gradients_may_be_arrays_and_have_the_weights_shapes():
+    weights = [Variable(a) for a in start()]
+    with_arrays, with_tensors = optimizers.Adam(0.1), optimizers.Adam(0.1)
+    with_arrays.apply(gradients(0), weights)
+    others = [Variable(a) for a in start()]
+    with_tensors.apply([Tensor(g) for g in gradients(0)], others)
+    for mine, other in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), other.numpy())
+    before = [w.numpy() for w in weights]
+    with pytest.raises(ValueError, match=r"shape of its weight. Received: a gradient of shape \(3, 1\) for the weight"):
+        with_arrays.apply([np.ones((3, 1), np.float32)], weights[:1])
+    assert int(with_arrays.iterations) == 1
+    for weight, value in zip(weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
 @pytest.mark.parametrize("name, arguments", PARAMS)
 def test_an_optimizer_keeps_variables_in_keras_order(name, arguments):
     ours, theirs, weights, keras_weights = ours_and_theirs(name, arguments)

@@ -464,8 +464,18 @@ def _with_gradients(grads, variables):
                          "model's output with operations on tensors, inside the GradientTape")
     if missing:
         warnings.warn(f"There is no gradient for {missing}: the loss does not depend on them", stacklevel=4)
-    pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+    pairs = [(_gradient(g, v), v) for g, v in zip(grads, variables, strict=True) if g is not None]
     return [g for g, _ in pairs], [v for _, v in pairs]
+
+
+def _gradient(grad, variable):
+    """The gradient as a tensor of the variable's shape and dtype."""
+    if not isinstance(grad, Tensor):
+        grad = ops.convert_to_tensor(grad, variable.dtype)
+    if grad.shape != variable.shape:
+        raise ValueError(f"A gradient has the shape of its weight. Received: a gradient of shape {grad.shape} for the "
+                         f"weight {variable.path!r} of shape {variable.shape}")
+    return grad
 
 
 def _norm(grads):
