@@ -14,6 +14,7 @@ import time
 
 SEED = 0
 ANSWER_SECONDS = 1.0  # of epochs for each answer: the first ones find caches and threads that another has used
+FMA_FLOPS = 1e8  # of a step of `machine`
 FRAMEWORKS = ("cnncore", "numpy", "torch", "torch-channels-last", "torch-compile", "keras-tensorflow",
               "keras-tensorflow-jit", "keras-jax")
 
@@ -37,6 +38,17 @@ def cnncore_epoch(name, workload, batch, steps, threads):
     model = keras_model(workload, cnncore)
     versions = {"cnncore": cnncore.__version__, "tier": _core.tier()}
     return lambda: model.fit(x, y, batch_size=batch, epochs=1, verbose=0), versions
+
+
+def machine_epoch(name, workload, batch, steps, threads):
+    """Multiply-adds in registers alone: what threads may bring at most, on a machine that others have a share of."""
+    import cnncore
+    from cnncore import _core
+
+    cnncore.set_num_threads(threads)
+    tasks = _core.Buffer.allocate((96,))
+    call = _core.fma_peak(tasks, int(FMA_FLOPS / tasks.size / _core.tile_flops()))
+    return lambda: [_core.run_now([call]) for _ in range(steps)], {"tier": _core.tier()}
 
 
 def keras_epoch(name, workload, batch, steps, threads):
@@ -106,7 +118,8 @@ def main(name, workload, threads, batch, images):
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cpus(threads))  # the one limit that every library keeps to
     steps = max(4, min(60, int(images) // batch))
-    make = {"cnncore": cnncore_epoch, "numpy": numpy_epoch, "torch": torch_epoch, "keras": keras_epoch}
+    make = {"cnncore": cnncore_epoch, "machine": machine_epoch, "numpy": numpy_epoch, "torch": torch_epoch,
+            "keras": keras_epoch}
     epoch, versions = make[name.partition("-")[0]](name, WORKLOADS[workload], batch, steps, threads)
     before = peak_memory()
     started = time.perf_counter()

@@ -3,6 +3,7 @@
     python benchmarks/plots.py [FOLDER]
 """
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -141,8 +142,10 @@ def scaling(results, path):
             by_threads.plot(threads, [row["times_the_first"] for row in rows], "o", color=colours[workload],
                             linestyle=kinds.get(framework, "--"), label=_label(workload, framework))
             by_threads.set_xticks(threads, threads)
-    most = results["threads"]
-    by_threads.plot([1, most], [1, most], color="black", linewidth=0.8, label="as many times as threads")
+    alone = [[row["machine_times_the_first"] for row in rows]
+             for frameworks in results["by_threads"].values() for rows in frameworks.values()]
+    by_threads.plot(threads, [statistics.median(times) for times in zip(*alone, strict=True)], color="black",
+                    linewidth=0.8, label="the FMA units alone")
     by_threads.set(xlabel="threads", ylabel="times the speed of one thread", ylim=(0, None))
     for workload, frameworks in results["by_batch"].items():
         for framework, rows in frameworks.items():

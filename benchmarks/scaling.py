@@ -25,20 +25,26 @@ def times(first, other):
 def sweep(framework, workload, options, points):
     """[figures] at the points, which alternate; a point is {"threads": ...} or {"batch": ...}.
 
-    All run the same epochs, as how long a step takes depends on what training has made of the weights.
+    All run the same epochs, as how long a step takes depends on what training has made of the weights. Between those of
+    different numbers of threads the machine shows what its FMA units alone make of so many.
     """
+    names = [framework, "machine"] if "threads" in points[0] else [framework]
     workers = {}
     try:
-        for i, point in enumerate(points):
-            worker = start(framework, workload, options, **point)
-            if worker.info is None:
-                print(f"{framework} is left out: {worker.reason}", file=sys.stderr)
-                return None
-            workers[i] = worker
-        epochs = max(1, round(ANSWER_SECONDS / max(worker.info["first_epoch_s"] for worker in workers.values())))
-        figures = alternate(workers, options.rounds, epochs)
-        return [{**point, **figures[i], "times_the_first": times(figures[0], figures[i])}
-                for i, point in enumerate(points)]
+        for name in names:
+            for i, point in enumerate(points):
+                worker = start(name, workload, options, **point)
+                if worker.info is None:
+                    print(f"{name} is left out: {worker.reason}", file=sys.stderr)
+                    return None
+                workers[name, i] = worker
+        slowest = max(workers[framework, i].info["first_epoch_s"] for i in range(len(points)))
+        figures = alternate(workers, options.rounds, max(1, round(ANSWER_SECONDS / slowest)))
+        rows = [{**point, **figures[framework, i]} for i, point in enumerate(points)]
+        for name, key in zip(names, ("times_the_first", "machine_times_the_first"), strict=False):
+            for i, row in enumerate(rows):
+                row[key] = times(figures[name, 0], figures[name, i])
+        return rows
     finally:
         for worker in workers.values():
             worker.close()
@@ -61,7 +67,8 @@ def main(argv=None):
                     continue
                 results[kind].setdefault(workload, {})[framework] = rows
                 key = next(iter(points[0]))
-                last = f", {rows[-1]['times_the_first']:.2f} times one" if key == "threads" else ""
+                last = (f", {rows[-1]['times_the_first']:.2f} times one, the FMA units alone "
+                        f"{rows[-1]['machine_times_the_first']:.2f}") if key == "threads" else ""
                 print(f"{workload:20s} {framework}: " + ", ".join(
                     f"{key} {row[key]} {row['ms']:.2f} ms {row['mb']:.0f} MB" for row in rows) + last, flush=True)
     save(results, options.out)

@@ -21,7 +21,7 @@ def start(framework, workload, options, threads=None, batch=None):
     """The worker of a framework; its `info` is None where it is not installed."""
     threads = threads or options.threads
     pythons = [sys.executable]
-    if framework not in ("cnncore", "numpy") and options.python:
+    if framework not in ("cnncore", "machine", "numpy") and options.python:
         pythons.insert(0, options.python)
     backend = framework.split("-")[1] if framework.startswith("keras") else "numpy"
     return Worker(pythons, "frameworks.py",

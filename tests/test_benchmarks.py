@@ -184,7 +184,9 @@ def test_a_run_writes_what_the_plots_draw(tmp_path, monkeypatch, capsys):
     figures = results["workloads"]["lenet5_mnist"]["figures"]
     assert results["threads"] == 1 and results["tier"] == tier and results["versions"]["numpy"]["numpy"]
     assert all(len(figures[name]["all_ms"]) == 2 and figures[name]["mb"] > 10 for name in ("cnncore", "numpy"))
-    assert json.loads((tmp_path / "scaling.json").read_text())["by_batch"]["lenet5_mnist"]["cnncore"][1]["batch"] == 8
+    scaled = json.loads((tmp_path / "scaling.json").read_text())
+    assert scaled["by_batch"]["lenet5_mnist"]["cnncore"][1]["batch"] == 8
+    assert scaled["by_threads"]["lenet5_mnist"]["cnncore"][0]["machine_times_the_first"] == 1
     plots.main(tmp_path)
     assert sorted(path.stem for path in tmp_path.glob("*.png")) == ["kernels", "roofline", "scaling", "train"]
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
