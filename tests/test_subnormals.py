@@ -51,13 +51,15 @@ def test_subnormal_weights_count_as_zeros(tier):
     assert (product == 0).all()
 
 
-def test_moments_that_shrink_end_at_zero():
-    """0.9 of the smallest subnormal rounds to itself: without an end, an idle weight's moments would stay there."""
+def test_moments_that_shrink_never_become_subnormal():
+    """0.9 of the smallest subnormal rounds to itself: an idle weight's moments would stay there for ever."""
     weight = cnncore.Variable(np.ones(40, np.float32), name="w")
     adam = cnncore.optimizers.Adam(beta_1=0.9, beta_2=0.9)
     adam.build([weight])
     for gradient in [1.0] + [0.0] * 1500:
         adam.apply([cnncore.Tensor(np.full(40, gradient, np.float32))], [weight])
-    for moment in adam.variables[2:]:
-        if moment.shape == (40,):
-            assert (moment.numpy() == 0).all(), moment.path
+    moments = [variable.numpy() for variable in adam.variables if variable.shape == (40,)]
+    assert len(moments) == 2
+    for moment in moments:  # where a step of 0.1 of it is subnormal, it may stop short of zero
+        assert (moment < 1e-36).all()
+        assert ((moment == 0) | (moment >= np.finfo(np.float32).tiny)).all()

@@ -203,7 +203,6 @@ static __attribute__((noinline)) void write_row(const cnn_winograd_args *a, cons
 /* ---- products --------------------------------------------------------------------------------------------------- */
 
 /* What igemm.c does tile by tile, with nothing between the tiles: here a tile's sum is short. */
-
 #define MULTIPLY_TILE(NAME, TYPE, WIDTH)                                                                  \
     INLINE void NAME(const float *v, int64_t wide, int64_t depth, const float *w, float *to, const int m, \
                      const int nv) {                                                                      \
