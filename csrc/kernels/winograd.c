@@ -71,37 +71,44 @@ KERNEL_RUN(winograd_pack) {
 
 /* ---- tiles of images -------------------------------------------------------------------------------------------- */
 
-/* v[pair of points][tile][c] of the patch of h by w points whose rows begin at row[] and whose first column is x0;
- * `step` floats from pair to pair. Patches reach over the image's edge: rows outside read zeros, columns outside are
- * zero. */
-#define TRANSFORM_PATCH(NAME, TYPE, WIDTH, LOAD_N, TO_POINTS)                                                        \
-    INLINE void NAME(const tiling *t, const float *const *row, const int64_t *column_step, int64_t x0, float *v,     \
-                     int64_t step, const int h, const int w) {                                                       \
-        const cnn_window *g = t->window;                                                                             \
-        for (int64_t c = 0; c < g->in_c; c += WIDTH) {                                                               \
-            int64_t n = min64(WIDTH, g->in_c - c);                                                                   \
-            TYPE half[MOST_POINTS][MOST_POINTS], d[MOST_POINTS], points[MOST_POINTS];                                \
-            for (int s = 0; s < w; s++) {                                                                            \
-                int64_t x = x0 + s;                                                                                  \
-                if (x >= 0 && x < g->in_w) {                                                                         \
-                    if (n == WIDTH) UNROLL                                                                           \
-                    for (int r = 0; r < h; r++) d[r] = *(const TYPE##_unaligned *)(row[r] + x * column_step[r] + c); \
-                    else UNROLL                                                                                      \
-                    for (int r = 0; r < h; r++) d[r] = LOAD_N(row[r] + x * column_step[r] + c, n);                   \
-                    TO_POINTS(d, points, h);                                                                         \
-                } else {                                                                                             \
-                    UNROLL                                                                                           \
-                    for (int r = 0; r < h; r++) points[r] = (TYPE){0};                                               \
-                }                                                                                                    \
-                UNROLL                                                                                               \
-                for (int r = 0; r < h; r++) half[r][s] = points[r];                                                  \
-            }                                                                                                        \
-            for (int r = 0; r < h; r++) {                                                                            \
-                TO_POINTS(half[r], points, w);                                                                       \
-                UNROLL                                                                                               \
-                for (int s = 0; s < w; s++) *(TYPE##_unaligned *)(v + (r * t->points + s) * step + c) = points[s];   \
-            }                                                                                                        \
-        }                                                                                                            \
+/* v[pair of points][tile][c] of the patch of h by w points whose rows begin at row[], of which the columns [first,
+ * last) lie inside the image: others are zero. */
+#define TRANSFORM_PATCH(NAME, TYPE, WIDTH, LOAD_N, TO_POINTS)                                                         \
+    INLINE void NAME(const tiling *t, const float *const *row, int64_t x_step, int64_t first, int64_t last, float *v, \
+                     int64_t step, const int h, const int w) {                                                        \
+        int64_t in_c = t->window->in_c, row_step = t->points * step;                                                  \
+        for (int64_t c = 0; c < in_c; c += WIDTH) {                                                                   \
+            int64_t n = min64(WIDTH, in_c - c);                                                                       \
+            TYPE half[MOST_POINTS][MOST_POINTS], d[MOST_POINTS], points[MOST_POINTS];                                 \
+            const float *from[MOST_POINTS];                                                                           \
+            UNROLL                                                                                                    \
+            for (int r = 0; r < h; r++) from[r] = row[r] + c;                                                         \
+            for (int s = 0; s < w; s++) {                                                                             \
+                if (s >= first && s < last) {                                                                         \
+                    if (n == WIDTH) UNROLL                                                                            \
+                    for (int r = 0; r < h; r++) d[r] = *(const TYPE##_unaligned *)(from[r] + s * x_step);             \
+                    else UNROLL                                                                                       \
+                    for (int r = 0; r < h; r++) d[r] = LOAD_N(from[r] + s * x_step, n);                               \
+                    TO_POINTS(d, points, h);                                                                          \
+                } else {                                                                                              \
+                    UNROLL                                                                                            \
+                    for (int r = 0; r < h; r++) points[r] = (TYPE){0};                                                \
+                }                                                                                                     \
+                UNROLL                                                                                                \
+                for (int r = 0; r < h; r++) half[r][s] = points[r];                                                   \
+            }                                                                                                         \
+            float *to = v + c;                                                                                        \
+            for (int r = 0; r < h; r++, to += row_step) {                                                             \
+                UNROLL                                                                                                \
+                for (int s = 0; s < w; s++) {                                                                         \
+                    d[s] = half[r][s];                                                                                \
+                    IN_REGISTER(d[s]);                                                                                \
+                }                                                                                                     \
+                TO_POINTS(d, points, w);                                                                              \
+                UNROLL                                                                                                \
+                for (int s = 0; s < w; s++) *(TYPE##_unaligned *)(to + s * step) = points[s];                         \
+            }                                                                                                         \
+        }                                                                                                             \
     }
 TRANSFORM_PATCH(transform_patch, vf, LANES, load_n, to_points)
 #if LANES == 16
@@ -140,24 +147,27 @@ INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int colu
     for (int r = 0; r < rows; r++) activate_outputs(&store_as, to + r * row_step, columns, width);
 }
 
+/* Floats of the zeros that stand for a row outside the image: as many pixels as a tile reads. */
+INLINE int64_t zeros_room(int64_t x_step) { return MOST_POINTS * x_step; }
+
 /* The transformed patches of row r of a block. */
 INLINE void transform_row_of(const tiling *t, const tile_block *b, int64_t r, const float *x, int64_t x_step,
                              const float *zeros, float *v, const int few) {
     const cnn_window *g = t->window;
     tile_row row = row_at(t, b, r);
-    const float *image = x + row.image * g->in_h * g->in_w * x_step, *from[MOST_POINTS];
-    int64_t column_step[MOST_POINTS], step = point_step(b->tiles * t->wide);
-    for (int64_t i = 0; i < row.points; i++) {
-        int64_t y = row.y + i - g->pad_top;
-        int inside = y >= 0 && y < g->in_h;
-        from[i] = inside ? image + y * g->in_w * x_step : zeros;
-        column_step[i] = inside ? x_step : 0;
-    }
+    const float *image = x + row.image * g->in_h * g->in_w * x_step;
+    int64_t step = point_step(b->tiles * t->wide);
     for (int64_t tx = 0; tx < tiles_along(t->across); tx++) {
         tile_column column = column_at(t, &row, tx);
+        int64_t x0 = column.x - g->pad_left;
+        const float *from[MOST_POINTS];
+        for (int64_t i = 0; i < row.points; i++) {
+            int64_t y = row.y + i - g->pad_top;
+            from[i] = y >= 0 && y < g->in_h ? image + (y * g->in_w + x0) * x_step : zeros;
+        }
         float *to = v + column.place * t->wide;
-#define PATCH(h, w) transform_patch(t, from, column_step, column.x - g->pad_left, to, step, h, w)
-#define FEW(h, w)   transform_few(t, from, column_step, column.x - g->pad_left, to, step, h, w)
+#define PATCH(h, w) transform_patch(t, from, x_step, -x0, g->in_w - x0, to, step, h, w)
+#define FEW(h, w)   transform_few(t, from, x_step, -x0, g->in_w - x0, to, step, h, w)
         if (few)
             BY_POINTS(row.points, column.points, FEW);
         else
@@ -310,7 +320,7 @@ INLINE int64_t panel_room(const tiling *t, int64_t tiles) { return t->points * t
 KERNEL_WORK(winograd) {
     tiling t = tile_images(&a->window, a->points);
     int64_t down = tiles_along(t.down), tiles = block_rows(&t, MOST_TILES, TILES_BYTES) * tiles_along(t.across);
-    int64_t room = t.wide + inputs_room(&t, tiles) + panel_room(&t, tiles);
+    int64_t room = zeros_room(a->sides.x_step) + inputs_room(&t, tiles) + panel_room(&t, tiles);
     return (cnn_work){a->window.batch * down, 1, down, (size_t)room * sizeof(float)};
 }
 
@@ -318,9 +328,12 @@ KERNEL_RUN(winograd) {
     const cnn_window *g = &a->window;
     tiling t = tile_images(g, a->points);
     int64_t most = block_rows(&t, MOST_TILES, TILES_BYTES), blocks = ceil_div(end - begin, most);
-    float *zeros = scratch, *v = zeros + t.wide, *m = v + inputs_room(&t, most * tiles_along(t.across));
+    int64_t zeros_size = zeros_room(a->sides.x_step);
+    float *zeros = scratch, *v = zeros + zeros_size, *m = v + inputs_room(&t, most * tiles_along(t.across));
+    /* Products of the only panel take the place of their tiles' inputs, where they are as wide. */
+    if (g->out_c <= PANEL && output_step(g->out_c) == t.wide) m = v;
     const float *x = a->x + a->sides.x_first;
-    memset(zeros, 0, (size_t)t.wide * sizeof(float));
+    memset(zeros, 0, (size_t)zeros_size * sizeof(float));
     for (int64_t i = 0; i < blocks; i++) {
         tile_block block =
             take_rows(&t, begin + tile_begin(end - begin, blocks, i), begin + tile_begin(end - begin, blocks, i + 1));

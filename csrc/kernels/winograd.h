@@ -139,27 +139,28 @@ INLINE int64_t point_step(int64_t size) { return (ceil_div(size, 16) | 1) * 16; 
 /* ---- transforms of one vector of channels --------------------------------------------------------------------- */
 
 /* B': from n inputs to n points. */
-#define TO_POINTS(NAME, TYPE)                                                                            \
-    INLINE void NAME(const TYPE *d, TYPE *v, const int n) {                                              \
-        TYPE even[3], odd[3]; /* of the points 1, 2, 1/2 and their negatives */                          \
-        if (n == FEW_POINTS) {                                                                           \
-            even[0] = 0.75f * d[4] - 3 * d[2], odd[0] = 0.75f * d[3] - 3 * d[1];                         \
-            even[1] = 3.75f * (d[4] - d[2]), odd[1] = 7.5f * (d[3] - d[1]);                              \
-            v[0] = 1.25f * d[2] - d[0] - 0.25f * d[4];                                                   \
-            v[5] = 4 * d[1] - 5 * d[3] + d[5];                                                           \
-        } else {                                                                                         \
-            even[0] = d[2] + d[6] - 4.25f * d[4], odd[0] = d[1] + d[5] - 4.25f * d[3];                   \
-            even[1] = d[6] + 0.25f * d[2] - 1.25f * d[4], odd[1] = 0.5f * d[1] + 2 * d[5] - 2.5f * d[3]; \
-            even[2] = d[6] + 4 * d[2] - 5 * d[4], odd[2] = 2 * d[1] + 0.5f * d[5] - 2.5f * d[3];         \
-            v[0] = d[6] - d[0] + 5.25f * (d[2] - d[4]);                                                  \
-            v[5] = d[7] - d[1] + 5.25f * (d[3] - d[5]);                                                  \
-            v[6] = even[2] + odd[2];                                                                     \
-            v[7] = even[2] - odd[2];                                                                     \
-        }                                                                                                \
-        v[1] = even[0] + odd[0];                                                                         \
-        v[2] = even[0] - odd[0];                                                                         \
-        v[3] = even[1] + odd[1];                                                                         \
-        v[4] = even[1] - odd[1];                                                                         \
+#define TO_POINTS(NAME, TYPE)                                                                    \
+    INLINE void NAME(const TYPE *d, TYPE *v, const int n) {                                      \
+        TYPE even[3], odd[3]; /* of the points 1, 2, 1/2 and their negatives */                  \
+        if (n == FEW_POINTS) {                                                                   \
+            even[0] = 0.75f * d[4] - 3 * d[2], odd[0] = 0.75f * d[3] - 3 * d[1];                 \
+            even[1] = 3.75f * (d[4] - d[2]), odd[1] = 7.5f * (d[3] - d[1]);                      \
+            v[0] = 1.25f * d[2] - d[0] - 0.25f * d[4];                                           \
+            v[5] = 4 * d[1] - 5 * d[3] + d[5];                                                   \
+        } else {                                                                                 \
+            TYPE d2_4 = d[2] - d[4], d6_4 = d[6] - d[4], d1_3 = d[1] - d[3], d5_3 = d[5] - d[3]; \
+            even[0] = d[2] + d[6] - 4.25f * d[4], odd[0] = d[1] + d[5] - 4.25f * d[3];           \
+            even[1] = d6_4 + 0.25f * d2_4, odd[1] = 0.5f * d1_3 + 2 * d5_3;                      \
+            even[2] = d6_4 + 4 * d2_4, odd[2] = 2 * d1_3 + 0.5f * d5_3;                          \
+            v[0] = d[6] - d[0] + 5.25f * d2_4;                                                   \
+            v[5] = d[7] - d[1] - 5.25f * d5_3;                                                   \
+            v[6] = even[2] + odd[2];                                                             \
+            v[7] = even[2] - odd[2];                                                             \
+        }                                                                                        \
+        v[1] = even[0] + odd[0];                                                                 \
+        v[2] = even[0] - odd[0];                                                                 \
+        v[3] = even[1] + odd[1];                                                                 \
+        v[4] = even[1] - odd[1];                                                                 \
     }
 TO_POINTS(to_points, vf)
 TO_POINTS(quad_to_points, quad)

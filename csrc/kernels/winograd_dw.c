@@ -12,23 +12,32 @@
 INLINE void transform_gradient(const tiling *t, const float *from, int rows, int columns, int64_t width, float *z,
                                int64_t step, const int h, const int w, const int k) {
     const cnn_window *g = t->window;
+    int64_t out_c = g->out_c, row_step = g->out_w * out_c, points_step = t->points * step;
+    int whole = rows >= h + 1 - k && columns >= w + 1 - k;
     for (int64_t j = 0; j < width; j += LANES) {
         int64_t n = min64(LANES, width - j);
         vf half[MOST_POINTS][MOST_OUTPUTS], d[MOST_OUTPUTS], points[MOST_POINTS];
         for (int s = 0; s < w + 1 - k; s++) {
-            UNROLL
-            for (int r = 0; r < h + 1 - k; r++) {
-                const float *p = from + (r * g->out_w + s) * g->out_c + j;
-                d[r] = r < rows && s < columns ? (n == LANES ? load(p) : load_n(p, n)) : (vf){0};
-            }
+            const float *column = from + s * out_c + j;
+            if (whole && n == LANES) UNROLL
+            for (int r = 0; r < h + 1 - k; r++) d[r] = load(column + r * row_step);
+            else UNROLL
+            for (int r = 0; r < h + 1 - k; r++)
+                d[r] = r < rows && s < columns ? load_n(column + r * row_step, n) : (vf){0};
             gradient_to_points(d, points, h, h + 1 - k);
             UNROLL
             for (int r = 0; r < h; r++) half[r][s] = points[r];
         }
-        for (int r = 0; r < h; r++) {
-            gradient_to_points(half[r], points, w, w + 1 - k);
+        float *to = z + j;
+        for (int r = 0; r < h; r++, to += points_step) {
             UNROLL
-            for (int s = 0; s < w; s++) store(z + (r * t->points + s) * step + j, points[s]);
+            for (int s = 0; s < w + 1 - k; s++) {
+                d[s] = half[r][s];
+                IN_REGISTER(d[s]);
+            }
+            gradient_to_points(d, points, w, w + 1 - k);
+            UNROLL
+            for (int s = 0; s < w; s++) store(to + s * step, points[s]);
         }
     }
 }
@@ -143,7 +152,7 @@ KERNEL_WORK(winograd_dw) {
     const cnn_window *g = &a->window;
     tiling t = tile_images(g, a->winograd);
     int64_t tiles = rows_together(&t) * tiles_along(t.across);
-    int64_t room = t.wide + inputs_room(&t, tiles) + panel_room(&t, tiles);
+    int64_t room = zeros_room(g->in_c) + inputs_room(&t, tiles) + panel_room(&t, tiles);
     int64_t sums = t.points * t.points * point_step(g->in_c * round_up(g->out_c, LANES));
     return (cnn_work){g->batch,
                       a->images_per_slot,
@@ -189,10 +198,11 @@ KERNEL_RUN(winograd_dw) {
     const cnn_window *g = &a->window;
     tiling t = tile_images(g, a->winograd);
     int64_t down = tiles_along(t.down), most = rows_together(&t), columns = round_up(g->out_c, LANES);
-    float *zeros = scratch, *v = zeros + t.wide, *z = v + inputs_room(&t, most * tiles_along(t.across));
+    int64_t zeros_size = zeros_room(g->in_c);
+    float *zeros = scratch, *v = zeros + zeros_size, *z = v + inputs_room(&t, most * tiles_along(t.across));
     int64_t taps = g->k_h * g->k_w * g->in_c;
     float *sums = state; /* [pair of points][in_c][columns] of the slot so far, point_step apart */
-    memset(zeros, 0, (size_t)t.wide * sizeof(float));
+    memset(zeros, 0, (size_t)zeros_size * sizeof(float));
     for (int64_t n0 = begin, n1; n0 < end; n0 = n1) { /* images of one slot that are summed together */
         int64_t slot = n0 / a->images_per_slot, last = min64((slot + 1) * a->images_per_slot, g->batch);
         int first = n0 % a->images_per_slot == 0;
