@@ -101,6 +101,7 @@ static void dx_sparse(const cnn_dense_dx_args *a, int64_t first, int64_t columns
                 s.rows = min64(SPARSE_ROWS, a->batch - n);
                 s.a = a->dy + n * a->units + u;
                 s.a_step = a->units;
+                find_nonzeros(&s, room);
                 s.y = a->dx + n * a->depth + k;
                 s.behind = a->behind && !next_u ? a->behind + n * a->depth + k : NULL;
                 s.strips =

@@ -1,7 +1,8 @@
 /* sparse_rows.c - products of rows full of zeros, as a ReLU or a dropout leaves them: zeros are not multiplied.
  *
  * A block of the other operand, SPARSE_DEPTH rows of a few vectors, stays in L1 while all rows pass it. One row's sums
- * stand in registers; bits tell where the row is not zero, and each such number is multiplied by its row of the block.
+ * stand in registers; bits, found before, tell where the row is not zero, and each such number is multiplied by its row
+ * of the block.
  * Zero times what is not finite is NaN: where a block holds such a number, its zeros are multiplied too.
  */
 
@@ -14,10 +15,12 @@
 #define ACROSS         CACHE_LINE                           /* rows of a transposed operand that lie side by side */
 #define SPARSE_LEAD    16                                   /* rows between what is asked for and what is read */
 
-/* In floats: a block of rows and their bits, blocks, sums. */
+/* In floats: a block of rows packed across and their bits, or the bits of all blocks of rows; blocks, sums. */
 #define SPARSE_ROOM_ROWS   (SPARSE_ROWS * (SPARSE_DEPTH + 2))
 #define SPARSE_ROOM_BLOCKS (SPARSE_MOST * SPARSE_COLUMNS)
 #define SPARSE_ROOM        (SPARSE_ROOM_ROWS + SPARSE_ROOM_BLOCKS + SPARSE_ROWS * SPARSE_COLUMNS)
+
+_Static_assert((CNN_DX_DEPTH / SPARSE_DEPTH + 1) * 2 <= SPARSE_DEPTH + 2, "bits of all blocks have room");
 
 /* Fewer rows do not repay packing a block for them, nor fewer columns looking for zeros. */
 #define SPARSE_FEWEST_ROWS    32
@@ -47,7 +50,8 @@ static int64_t sparse_columns(int64_t columns) {
 typedef struct {
     const float *a; /* [rows][a_step], of which `depth` numbers are multiplied; or packed across, of one block */
     int64_t a_step, rows, depth;
-    const uint64_t *bits; /* NULL, or, across, where each row is not zero */
+    int across;
+    const uint64_t *bits; /* [block][rows]: where a row is not zero */
     const float *blocks;  /* [depth][columns, in whole vectors] */
     uint64_t not_finite;  /* one bit for each block that holds a number that is not finite */
     float *y;             /* [rows][y_step], of which `columns` are written */
@@ -68,6 +72,32 @@ INLINE uint64_t nonzeros(const float *a, int64_t n) {
     return bits;
 }
 
+/* The bits of rows that stand along. */
+static void find_nonzeros(sparse_product *s, float *room) {
+    uint64_t *bits = (uint64_t *)room;
+    s->bits = bits;
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t k = 0; k < s->depth; k += SPARSE_DEPTH) {
+            int64_t depth = min64(SPARSE_DEPTH, s->depth - k);
+            const float *a = s->a + r * s->a_step + k;
+            bits[k / SPARSE_DEPTH * s->rows + r] =
+                depth == SPARSE_DEPTH ? nonzeros(a, SPARSE_DEPTH) : nonzeros(a, depth);
+        }
+}
+
+/* A number in all lanes. With vectors as long as a cache line the loop below could not load more than it multiplies:
+ * this load is one of integers, of which a CPU makes some more. */
+INLINE vf in_all_lanes(const float *number) {
+#if LANES == 16
+    int32_t bits;
+    memcpy(&bits, number, sizeof bits);
+    FORGET(bits);
+    return (vf)(bits - (vi){0});
+#else
+    return set(*number);
+#endif
+}
+
 /* Adds a block to the sums of row r, whose numbers stand a_step apart; the last block's sums go to y. */
 INLINE void sparse_row(const sparse_product *s, const float *a, const int a_step, const float *block, uint64_t bits,
                        float *sums, int64_t r, int first, int last, const int nv) {
@@ -78,7 +108,7 @@ INLINE void sparse_row(const sparse_product *s, const float *a, const int a_step
     for (; bits; bits &= bits - 1) {
         int64_t k = __builtin_ctzll(bits);
         const float *row = block + k * nv * LANES;
-        vf times = set(a[k * a_step]);
+        vf times = in_all_lanes(a + k * a_step);
         FORGET(row);
         UNROLL
         for (int j = 0; j < nv; j++) acc[j] += times * load(row + j * LANES);
@@ -102,19 +132,16 @@ INLINE void sparse_row(const sparse_product *s, const float *a, const int a_step
 
 /* Multiplies all rows by a block, then by the next. */
 INLINE void sparse_rows_of(sparse_product *s, float *sums, const int nv, const int across) {
+    const uint64_t *bits = s->bits;
     for (int64_t d = 0; d * SPARSE_DEPTH < s->depth; d++) {
         int64_t depth = min64(SPARSE_DEPTH, s->depth - d * SPARSE_DEPTH);
         const float *a = s->a + d * SPARSE_DEPTH, *block = s->blocks + d * SPARSE_DEPTH * nv * LANES;
         int first = d == 0, last = (d + 1) * SPARSE_DEPTH >= s->depth;
-        uint64_t all = s->not_finite >> d & 1 ? ~(uint64_t)0 >> (64 - depth) : 0, bits;
+        uint64_t all = s->not_finite >> d & 1 ? ~(uint64_t)0 >> (64 - depth) : 0;
         for (int64_t r = 0; r < s->rows; r++) {
             ask_strip(&s->strips);
             ask(&s->then);
-            if (across)
-                bits = all | s->bits[r];
-            else
-                bits = all | (depth == SPARSE_DEPTH ? nonzeros(a, SPARSE_DEPTH) : nonzeros(a, depth));
-            sparse_row(s, a, across ? ACROSS : 1, block, bits, sums + r * nv * LANES, r, first, last, nv);
+            sparse_row(s, a, across ? ACROSS : 1, block, all | *bits++, sums + r * nv * LANES, r, first, last, nv);
             a += !across ? s->a_step : (r + 1) % ACROSS ? 1 : ACROSS * (SPARSE_DEPTH - 1) + 1;
         }
     }
@@ -141,7 +168,7 @@ static void sparse_rows(sparse_product *s, float *room) {
     float *sums = room + SPARSE_ROOM_ROWS + SPARSE_ROOM_BLOCKS;
     spread(&s->then, steps);
     for (int64_t i = 0; i < SPARSE_LEAD; i++) ask_strip(&s->strips);
-    if (s->bits)
+    if (s->across)
         sparse_rows_across[nv - 1](s, sums);
     else
         sparse_rows_along[nv - 1](s, sums);
@@ -153,10 +180,13 @@ static void sparse_rows(sparse_product *s, float *room) {
 static uint64_t blocks_not_finite(const float *blocks, int64_t depth, int64_t width) {
     uint64_t bits = 0;
     for (int64_t d = 0; d * SPARSE_DEPTH < depth; d++) {
-        vf sum = {0};
-        int64_t end = min64(depth, (d + 1) * SPARSE_DEPTH) * width;
-        for (int64_t i = d * SPARSE_DEPTH * width; i < end; i += LANES) sum += 0 * load(blocks + i);
-        bits |= (uint64_t)(nonzero_lanes(sum) != 0) << d;
+        vf sum[4] = {0}; /* of zeros */
+        const float *at = blocks + d * SPARSE_DEPTH * width;
+        int64_t vectors = min64(SPARSE_DEPTH, depth - d * SPARSE_DEPTH) * width / LANES;
+        for (; vectors >= 4; vectors -= 4, at += 4 * LANES) UNROLL
+        for (int i = 0; i < 4; i++) sum[i] += 0 * load(at + i * LANES);
+        for (; vectors > 0; vectors--, at += LANES) sum[0] += 0 * load(at);
+        bits |= (uint64_t)(nonzero_lanes(sum[0] + sum[1] + sum[2] + sum[3]) != 0) << d;
     }
     return bits;
 }
@@ -200,7 +230,7 @@ INLINE void turn_bits(const uint8_t *sample, uint64_t *column) {
 /* packed[row / ACROSS][depth][row % ACROSS] from a[depth][step], and the rows' bits behind it. */
 static void pack_across(sparse_product *s, const float *a, int64_t step, float *packed) {
     uint64_t *bits = (uint64_t *)(packed + round_up(s->rows, ACROSS) * SPARSE_DEPTH);
-    s->a = packed, s->bits = bits;
+    s->a = packed, s->bits = bits, s->across = 1;
     for (int64_t r = 0; r < s->rows; r += ACROSS, packed += SPARSE_DEPTH * ACROSS) {
         uint8_t sample[ACROSS / 8][64] = {0};
         for (int64_t n = 0; n < s->depth; n++) {
