@@ -85,9 +85,15 @@ static void dx_full(const cnn_dense_dx_args *a, int64_t first, int64_t columns, 
     }
 }
 
-static void dx_sparse(const cnn_dense_dx_args *a, int64_t first, int64_t columns, float *room) {
+/* Whether the bits of all of dy have room. */
+static int dx_bits_stay(const cnn_dense_dx_args *a) {
+    return 2 * ceil_div(a->units, SPARSE_DEPTH) * a->batch <= SPARSE_ROOM_ROWS;
+}
+
+/* bits_stand: those of all of dy, as an earlier call with the same room found them. */
+static void dx_sparse(const cnn_dense_dx_args *a, int64_t first, int64_t columns, int bits_stand, float *room) {
     int64_t most = sparse_columns(columns), last = first + columns;
-    for (int64_t k = first; k < last; k += most)
+    for (int64_t k = first; k < last; k += most, bits_stand = dx_bits_stay(a))
         for (int64_t u = 0; u < a->units; u += SPARSE_MOST) {
             sparse_product s = {.depth = min64(SPARSE_MOST, a->units - u), .columns = min64(most, last - k)};
             int64_t blocks = ceil_div(s.depth, SPARSE_DEPTH), next_u = u + s.depth < a->units ? u + s.depth : 0;
@@ -101,7 +107,12 @@ static void dx_sparse(const cnn_dense_dx_args *a, int64_t first, int64_t columns
                 s.rows = min64(SPARSE_ROWS, a->batch - n);
                 s.a = a->dy + n * a->units + u;
                 s.a_step = a->units;
-                find_nonzeros(&s, room);
+                uint64_t *bits = (uint64_t *)room;
+                if (dx_bits_stay(a)) bits += u / SPARSE_DEPTH * a->batch + n * blocks;
+                if (bits_stand)
+                    s.bits = bits;
+                else
+                    find_nonzeros(&s, bits);
                 s.y = a->dx + n * a->depth + k;
                 s.behind = a->behind && !next_u ? a->behind + n * a->depth + k : NULL;
                 s.strips =
@@ -121,7 +132,7 @@ KERNEL_RUN(dense_dx) {
     for (int64_t task = begin; task < end; task++) {
         int64_t first = task * most, columns = min64(most, a->depth - first);
         if (sparse)
-            dx_sparse(a, first, columns, scratch);
+            dx_sparse(a, first, columns, task > begin && dx_bits_stay(a), scratch);
         else
             dx_full(a, first, columns, most, scratch);
     }

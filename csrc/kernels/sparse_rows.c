@@ -26,8 +26,8 @@ _Static_assert((CNN_DX_DEPTH / SPARSE_DEPTH + 1) * 2 <= SPARSE_DEPTH + 2, "bits 
 #define SPARSE_FEWEST_ROWS    32
 #define SPARSE_FEWEST_COLUMNS (3 * LANES)
 
-/* Of the numbers looked at, SAMPLE_ROWS times SAMPLE, so many must be zeros: a third. */
-enum { SAMPLE_ROWS = 16, SAMPLE = 64, SPARSE_ZEROS = SAMPLE_ROWS * SAMPLE / 3 };
+/* Of the numbers looked at, SAMPLE_ROWS times SAMPLE, so many must be zeros: as measured, a quarter or a third. */
+enum { SAMPLE_ROWS = 16, SAMPLE = 64, SPARSE_ZEROS = SAMPLE_ROWS * SAMPLE / (LANES == 16 ? 4 : 3) };
 
 /* Whether so many numbers of a[rows][depth], step apart, seem to be zeros that a product with `columns` columns is
  * faster without them. Sums are cut otherwise then, so that the answer may depend on these numbers alone. */
@@ -73,8 +73,7 @@ INLINE uint64_t nonzeros(const float *a, int64_t n) {
 }
 
 /* The bits of rows that stand along. */
-static void find_nonzeros(sparse_product *s, float *room) {
-    uint64_t *bits = (uint64_t *)room;
+static void find_nonzeros(sparse_product *s, uint64_t *bits) {
     s->bits = bits;
     for (int64_t r = 0; r < s->rows; r++)
         for (int64_t k = 0; k < s->depth; k += SPARSE_DEPTH) {
