@@ -52,7 +52,7 @@ def check_passes(size, k, points, channels):
         assert relative_error(got, exact) <= TOLERANCE, name
 
 
-@pytest.mark.parametrize("channels", [(16, 32), (33, 17), (5, 8), (8, 12)], ids="{0[0]}_to_{0[1]}".format)
+@pytest.mark.parametrize("channels", [(16, 32), (33, 17), (31, 32), (5, 8), (8, 12)], ids="{0[0]}_to_{0[1]}".format)
 @pytest.mark.parametrize("points", [6, 8])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_every_pass_is_the_reference(size, points, channels):

@@ -2,8 +2,7 @@
  *
  * A block of the other operand, SPARSE_DEPTH rows of a few vectors, stays in L1 while all rows pass it. One row's sums
  * stand in registers; bits, found before, tell where the row is not zero, and each such number is multiplied by its row
- * of the block.
- * Zero times what is not finite is NaN: where a block holds such a number, its zeros are multiplied too.
+ * of the block. Zero times what is not finite is NaN: where a block holds such a number, its zeros are multiplied too.
  */
 
 #define SPARSE_VECTORS 8
@@ -84,8 +83,8 @@ static void find_nonzeros(sparse_product *s, uint64_t *bits) {
         }
 }
 
-/* A number in all lanes. With vectors as long as a cache line the loop below could not load more than it multiplies:
- * this load is one of integers, of which a CPU makes some more. */
+/* A number in all lanes. Loads of whole cache lines bound the loop below, so the number comes by an integer register,
+ * whose loads are others; with shorter vectors that would take more. */
 INLINE vf in_all_lanes(const float *number) {
 #if LANES == 16
     int32_t bits;

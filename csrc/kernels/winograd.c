@@ -147,8 +147,8 @@ INLINE void write_tile(const cnn_winograd_args *a, float *to, int rows, int colu
     for (int r = 0; r < rows; r++) activate_outputs(&store_as, to + r * row_step, columns, width);
 }
 
-/* Floats of the zeros that stand for a row outside the image: as many pixels as a tile reads. */
-INLINE int64_t zeros_room(int64_t x_step) { return MOST_POINTS * x_step; }
+/* Floats of the zeros that stand for a row outside the image: as many pixels as a tile reads, in whole cache lines. */
+INLINE int64_t zeros_room(int64_t x_step) { return round_up(MOST_POINTS * x_step, CACHE_LINE); }
 
 /* The transformed patches of row r of a block. */
 INLINE void transform_row_of(const tiling *t, const tile_block *b, int64_t r, const float *x, int64_t x_step,
