@@ -6,9 +6,10 @@ from layer_checks import THREADS, TIERS, Run, relative_error, same_bits
 
 from cnncore.ops.dense import Dense
 
-# batch, depth, units: whole and partial blocks, vectors and tasks; several panels, slots and rounds of depth
+# batch, depth, units: whole and partial blocks, vectors and tasks; several panels, slots and rounds of depth; bits that
+# have no room at once
 SHAPES = [(65, 64, 64), (70, 100, 50), (100, 257, 130), (129, 96, 300), (300, 520, 128), (257, 1100, 257), (32, 130, 700),
-          (513, 4100, 96)]
+          (513, 4100, 96), (600, 520, 1100)]
 
 
 def operands(batch, depth, units, zeros=0.6, integers=False):

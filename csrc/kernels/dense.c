@@ -207,8 +207,9 @@ static void forward_sparse(const cnn_dense_args *a, dense_part p, float *room) {
                             .a_step = a->depth,
                             .rows = p.n1 - p.n0,
                             .depth = min64(SPARSE_SUMMED, p.k1 - k),
+                            .bits = (uint64_t *)room,
                             .y_step = a->units};
-        find_nonzeros(&s, (uint64_t *)room);
+        find_nonzeros(&s);
         int64_t next_depth = min64(SPARSE_SUMMED, p.k1 - k - s.depth);
         s.strips = (strips){s.a + s.depth, a->depth, s.rows, SPARSE_DEPTH, ceil_div(next_depth, SPARSE_DEPTH), 0, 0};
         for (int64_t u = p.u0; u < p.u1; u += most) {

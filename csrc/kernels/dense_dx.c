@@ -85,41 +85,43 @@ static void dx_full(const cnn_dense_dx_args *a, int64_t first, int64_t columns, 
     }
 }
 
-/* Whether the bits of all of dy have room. */
-static int dx_bits_stay(const cnn_dense_dx_args *a) {
-    return 2 * ceil_div(a->units, SPARSE_DEPTH) * a->batch <= SPARSE_ROOM_ROWS;
+/* Columns [k, k + columns) of dx; then the next `most` are written. bits: room for those of all of dy, which may have
+ * been found; NULL where there is not so much, and each part's are found where they are needed. */
+static void dx_sparse_columns(const cnn_dense_dx_args *a, int64_t k, int64_t columns, int64_t most, uint64_t *bits,
+                              int found, float *room) {
+    for (int64_t u = 0; u < a->units; u += SPARSE_MOST) {
+        sparse_product s = {.depth = min64(SPARSE_MOST, a->units - u), .columns = columns};
+        int64_t blocks = ceil_div(s.depth, SPARSE_DEPTH), next_u = u + s.depth < a->units ? u + s.depth : 0;
+        int64_t next_k = next_u ? k : k + most;
+        pack_transposed_blocks(&s, a->w + k * a->units + u, a->units, room + SPARSE_ROOM_ROWS);
+        s.y_step = a->depth;
+        s.accumulate = a->accumulate || u > 0;
+        s.then = (coming){a->w + next_k * a->units + next_u, a->units, min64(most, a->depth - next_k),
+                          min64(SPARSE_MOST, a->units - next_u), 0};
+        for (int64_t n = 0; n < a->batch; n += SPARSE_ROWS) {
+            s.rows = min64(SPARSE_ROWS, a->batch - n);
+            s.a = a->dy + n * a->units + u;
+            s.a_step = a->units;
+            s.bits = bits ? bits + u / SPARSE_DEPTH * a->batch + n * blocks : (uint64_t *)room;
+            if (!found) find_nonzeros(&s);
+            s.y = a->dx + n * a->depth + k;
+            s.behind = a->behind && !next_u ? a->behind + n * a->depth + k : NULL;
+            s.strips = (strips){s.behind ? s.behind : s.y, a->depth, s.rows, s.columns, 1, 0, (blocks - 1) * s.rows};
+            sparse_rows(&s, room);
+        }
+    }
 }
 
-/* bits_stand: those of all of dy, as an earlier call with the same room found them. */
-static void dx_sparse(const cnn_dense_dx_args *a, int64_t first, int64_t columns, int bits_stand, float *room) {
-    int64_t most = sparse_columns(columns), last = first + columns;
-    for (int64_t k = first; k < last; k += most, bits_stand = dx_bits_stay(a))
-        for (int64_t u = 0; u < a->units; u += SPARSE_MOST) {
-            sparse_product s = {.depth = min64(SPARSE_MOST, a->units - u), .columns = min64(most, last - k)};
-            int64_t blocks = ceil_div(s.depth, SPARSE_DEPTH), next_u = u + s.depth < a->units ? u + s.depth : 0;
-            int64_t next_k = next_u ? k : k + most;
-            pack_transposed_blocks(&s, a->w + k * a->units + u, a->units, room + SPARSE_ROOM_ROWS);
-            s.y_step = a->depth;
-            s.accumulate = a->accumulate || u > 0;
-            s.then = (coming){a->w + next_k * a->units + next_u, a->units, min64(most, a->depth - next_k),
-                              min64(SPARSE_MOST, a->units - next_u), 0};
-            for (int64_t n = 0; n < a->batch; n += SPARSE_ROWS) {
-                s.rows = min64(SPARSE_ROWS, a->batch - n);
-                s.a = a->dy + n * a->units + u;
-                s.a_step = a->units;
-                uint64_t *bits = (uint64_t *)room;
-                if (dx_bits_stay(a)) bits += u / SPARSE_DEPTH * a->batch + n * blocks;
-                if (bits_stand)
-                    s.bits = bits;
-                else
-                    find_nonzeros(&s, bits);
-                s.y = a->dx + n * a->depth + k;
-                s.behind = a->behind && !next_u ? a->behind + n * a->depth + k : NULL;
-                s.strips =
-                    (strips){s.behind ? s.behind : s.y, a->depth, s.rows, s.columns, 1, 0, (blocks - 1) * s.rows};
-                sparse_rows(&s, room);
-            }
-        }
+static void dx_sparse(const cnn_dense_dx_args *a, int64_t begin, int64_t end, float *room) {
+    int64_t bits_room = 2 * ceil_div(a->units, SPARSE_DEPTH) * a->batch;
+    uint64_t *bits = bits_room <= SPARSE_ROOM_ROWS ? (uint64_t *)room : NULL;
+    int found = 0;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t first = task * dx_columns(a), last = min64(first + dx_columns(a), a->depth);
+        int64_t most = sparse_columns(last - first);
+        for (int64_t k = first; k < last; k += most, found = bits != NULL)
+            dx_sparse_columns(a, k, min64(most, last - k), most, bits, found, room);
+    }
 }
 
 KERNEL_RUN(dense_dx) {
@@ -129,11 +131,10 @@ KERNEL_RUN(dense_dx) {
         dx_of_few(a, begin, end, scratch);
         return;
     }
-    for (int64_t task = begin; task < end; task++) {
-        int64_t first = task * most, columns = min64(most, a->depth - first);
-        if (sparse)
-            dx_sparse(a, first, columns, task > begin && dx_bits_stay(a), scratch);
-        else
-            dx_full(a, first, columns, most, scratch);
+    if (sparse) {
+        dx_sparse(a, begin, end, scratch);
+        return;
     }
+    for (int64_t task = begin; task < end; task++)
+        dx_full(a, task * most, min64(most, a->depth - task * most), most, scratch);
 }

@@ -50,10 +50,10 @@ typedef struct {
     const float *a; /* [rows][a_step], of which `depth` numbers are multiplied; or packed across, of one block */
     int64_t a_step, rows, depth;
     int across;
-    const uint64_t *bits; /* [block][rows]: where a row is not zero */
-    const float *blocks;  /* [depth][columns, in whole vectors] */
-    uint64_t not_finite;  /* one bit for each block that holds a number that is not finite */
-    float *y;             /* [rows][y_step], of which `columns` are written */
+    uint64_t *bits;      /* [block][rows]: where a row is not zero */
+    const float *blocks; /* [depth][columns, in whole vectors] */
+    uint64_t not_finite; /* one bit for each block that holds a number that is not finite */
+    float *y;            /* [rows][y_step], of which `columns` are written */
     int64_t y_step, columns;
     const float *b, *behind; /* NULL, or as dense's and dense_dx's: behind stands as y */
     int accumulate, relu;
@@ -72,13 +72,12 @@ INLINE uint64_t nonzeros(const float *a, int64_t n) {
 }
 
 /* The bits of rows that stand along. */
-static void find_nonzeros(sparse_product *s, uint64_t *bits) {
-    s->bits = bits;
+static void find_nonzeros(const sparse_product *s) {
     for (int64_t r = 0; r < s->rows; r++)
         for (int64_t k = 0; k < s->depth; k += SPARSE_DEPTH) {
             int64_t depth = min64(SPARSE_DEPTH, s->depth - k);
             const float *a = s->a + r * s->a_step + k;
-            bits[k / SPARSE_DEPTH * s->rows + r] =
+            s->bits[k / SPARSE_DEPTH * s->rows + r] =
                 depth == SPARSE_DEPTH ? nonzeros(a, SPARSE_DEPTH) : nonzeros(a, depth);
         }
 }
